@@ -79,7 +79,8 @@ begin
     for name in
       select attname from pg_attribute
       where attrelid = 'public.accounts'::regclass and attname = any (array['id', 'version', 'email',
-        'role', 'sites', 'disabled', 'email_verified', 'second_factor', 'created_at'])
+        'role', 'sites', 'disabled', 'email_verified', 'second_factor', 'api_key',
+        'created_at'])
     loop
       execute format('grant select (%I) on accounts to grandstand_api', name);
     end loop;

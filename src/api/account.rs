@@ -3,7 +3,7 @@
 use crate::api::Services;
 use crate::api::address::Caller;
 use crate::api::administrators::change_account;
-use crate::api::auth::User;
+use crate::api::auth::{Owner, User};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, NoContent, Okay, Path};
 use crate::api::passwords::{checked_password, hash_password};
@@ -69,7 +69,7 @@ pub struct SessionList {
     extensions(("x-codes" = json!([ErrorCode::WrongPassword, ErrorCode::ChangedMeanwhile]))))]
 pub async fn change_password(
     State(services): State<Arc<Services>>,
-    user: User,
+    user: Owner,
     Caller(address): Caller,
     input: Input<PasswordInput>,
 ) -> ApiResult<NoContent> {
@@ -94,7 +94,7 @@ pub async fn change_password(
     responses((status = 200, body = Envelope<SessionList>)))]
 pub async fn list_sessions(
     State(services): State<Arc<Services>>,
-    user: User,
+    user: Owner,
 ) -> ApiResult<Okay<SessionList>> {
     let sessions = services.engine.sessions_of(user.id).await?;
     let view = |session: Session| {
@@ -117,7 +117,7 @@ pub async fn list_sessions(
     params(("session" = uuid::Uuid, Path)), responses((status = 204)))]
 pub async fn end_session(
     State(services): State<Arc<Services>>,
-    user: User,
+    user: Owner,
     Caller(address): Caller,
     Path(id): Path<SessionId>,
 ) -> ApiResult<NoContent> {
@@ -133,7 +133,7 @@ pub async fn end_session(
     responses((status = 204)))]
 pub async fn end_all(
     State(services): State<Arc<Services>>,
-    user: User,
+    user: Owner,
     Caller(address): Caller,
 ) -> ApiResult<WithCookie<NoContent>> {
     let trail = end_entry(&services, (user.id, Some(user.role)), address, "ALL_BY_THE_USER");
@@ -151,7 +151,7 @@ pub async fn end_all(
         ErrorCode::WrongPassword, ErrorCode::LastAdministrator, ErrorCode::ChangedMeanwhile]))))]
 pub async fn delete(
     State(services): State<Arc<Services>>,
-    user: User,
+    user: Owner,
     Caller(address): Caller,
     input: Input<DeletionInput>,
 ) -> ApiResult<WithCookie<NoContent>> {

@@ -2,7 +2,6 @@
 //! customer of a provider gets.
 
 use crate::api::error::ApiError;
-use crate::domain::ids::UserId;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -20,18 +19,6 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let caller = parts.extensions.get::<Self>().copied();
         caller.ok_or_else(|| ApiError::internal("the request has no caller"))
-    }
-}
-
-/// The user whose valid token a request has. `api::layers` adds it to each request.
-#[derive(Debug, Clone, Copy)]
-pub struct TokenUser(pub Option<UserId>);
-
-impl<S: Sync> FromRequestParts<S> for TokenUser {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Ok(parts.extensions.get::<Self>().copied().unwrap_or(Self(None)))
     }
 }
 

@@ -7,10 +7,12 @@ use crate::api::error::{ApiError, ErrorCode, FieldError, PROBLEM, WantedChalleng
 use crate::api::event_docs::describe_events;
 use crate::api::header_docs::{RETRY_AFTER, describe_headers, has_parameter, header, headers};
 use crate::api::idempotency::{KEY, WITHOUT_KEY};
+use crate::api::scopes::scope_of;
 use crate::api::staff::{Admin, Manager, Reader, Seller};
 use crate::domain::account::Role;
+use crate::domain::api_key::Scope;
 use crate::domain::ids::SeatId;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::openapi::example::{Example, ExampleBuilder};
@@ -36,8 +38,9 @@ pub fn openapi() -> OpenApi {
     components.headers.extend(headers());
     close_inputs(&mut components.schemas);
     for (path, item) in &mut document.paths.paths {
-        for operation in operations(item) {
+        for (method, operation) in operations(item) {
             describe_roles(operation);
+            describe_scope(scope_of(&method, path), operation);
             describe_repeats(operation);
             describe_parameters(operation);
             describe_successes(operation);
@@ -51,11 +54,16 @@ pub fn openapi() -> OpenApi {
 
 /// The schemes of security. Both are the same header, but not everybody's token will do.
 const SCHEMES: [(&str, &str); 2] = [
-    ("token", "The `accessToken` of any log-in."),
+    (
+        "token",
+        "The `accessToken` of any log-in, or an API key with the scope in `x-scope` of the \
+         operation. Without `x-scope` no key will do.",
+    ),
     (
         "staff",
-        "The `accessToken` of somebody with a role. `x-roles` of the operation lists the roles. \
-         ORGANISER and BOX_OFFICE count only at their own sites.",
+        "The `accessToken` of somebody with a role, or an API key with such a role and the scope \
+         in `x-scope`. `x-roles` of the operation lists the roles. ORGANISER and BOX_OFFICE count \
+         only at their own sites.",
     ),
 ];
 
@@ -80,6 +88,15 @@ fn describe_roles(operation: &mut Operation) {
 }
 
 const NO_SCOPES: [&str; 0] = [];
+
+/// Names the scope that an API key needs for an operation.
+fn describe_scope(scope: Option<Scope>, operation: &mut Operation) {
+    let Some(scope) = scope else { return };
+    let needed = format!("An API key needs the scope `{}`.", scope.word());
+    let told = operation.description.take().map(|told| format!("{told}\n\n{needed}"));
+    operation.description = told.or(Some(needed));
+    operation.extensions.get_or_insert_default().insert("x-scope".to_owned(), scope.word().into());
+}
 
 /// Forbids unknown members in objects that have one schema for requests and responses (parts of a
 /// plan, a queue). A plan in a response is flattened into a site, beside other members, so requests
@@ -171,10 +188,15 @@ fn without_null(schema: &mut RefOr<Schema>) {
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete]
-        .into_iter()
-        .flatten()
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let all = [
+        (Method::GET, &mut item.get),
+        (Method::PUT, &mut item.put),
+        (Method::POST, &mut item.post),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 /// OpenAPI demands a description of each response. The schema says the rest.
@@ -275,6 +297,7 @@ fn common(path: &str, operation: &Operation) -> Vec<ErrorCode> {
         (body || !parameters.is_empty(), ErrorCode::Validation),
         (body, ErrorCode::Malformed),
         (token, ErrorCode::Unauthorized),
+        (token, ErrorCode::ScopeMissing),
         (path.starts_with("/api/admin/"), ErrorCode::Forbidden),
         (body, ErrorCode::TooLarge),
         (body, ErrorCode::UnsupportedMediaType),

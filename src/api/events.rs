@@ -1,7 +1,8 @@
 //! Event streams (SSE): a snapshot, then changes with ids to resume from, and the match itself.
 
 use crate::api::Services;
-use crate::api::address::{Caller, TokenUser};
+use crate::api::address::Caller;
+use crate::api::auth::TokenUser;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::event_docs::SeatEvent;
 use crate::api::extract::{Path, Query};

@@ -36,6 +36,10 @@ pub const WITHOUT_KEY: &[(&str, &str)] = &[
     ("tossWebhook", "A repeated message has no further effect."),
     ("tossWebhookWithSecret", "A repeated message has no further effect."),
     ("beginSecondFactor", "Each call returns another setup, and nothing is stored."),
+    (
+        "createApiKey",
+        "Each call makes another key. Delete the one whose response was lost: `listApiKeys`.",
+    ),
     ("importPlan", "Nothing is stored."),
     ("announceMatch", "A repeated call is 409 `MATCH_ON_SALE`."),
     ("openSale", "A repeated call is 409 `MATCH_ALREADY_OPEN`."),

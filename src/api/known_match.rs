@@ -2,10 +2,11 @@
 //! everybody else it does not exist.
 
 use crate::api::Services;
-use crate::api::auth::User;
+use crate::api::auth::{Identity, User};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::Path;
 use crate::api::staff::{Reader, has_site};
+use crate::domain::api_key::Scope;
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::MatchId;
 use crate::live::catalog::KnownSite;
@@ -34,8 +35,12 @@ impl FromRequestParts<Arc<Services>> for Viewer {
         parts: &mut Parts,
         services: &Arc<Services>,
     ) -> Result<Self, Infallible> {
-        let user = User::from_request_parts(parts, services).await;
-        Ok(Self { staff: user.ok().filter(|user| Reader::ROLES.contains(&user.role)) })
+        let identity = Identity::from_request_parts(parts, services).await?;
+        let user = identity.found.and_then(Result::ok);
+        let reads = |user: &User| {
+            Reader::ROLES.contains(&user.role) && user.has_scope(Scope::CatalogueRead)
+        };
+        Ok(Self { staff: user.filter(reads) })
     }
 }
 

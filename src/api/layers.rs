@@ -3,18 +3,25 @@
 //! each layer costs a request two allocations and a move of everything inside it.
 
 use crate::api::Services;
-use crate::api::address::{Caller, TokenUser};
-use crate::api::auth::bearer;
+use crate::api::address::Caller;
+use crate::api::api_keys;
+use crate::api::auth::{Identity, bearer};
+use crate::api::cors::FromPage;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::extract::REQUEST_TIMEOUT;
 use crate::api::idempotency::key_of;
+use crate::api::limits::Standings;
 use crate::api::limits::kind::Kind;
 use crate::api::route_metrics::{RouteMetrics, label};
+use crate::api::scopes::scope_of;
 use crate::api::security_headers::harden;
 use crate::api::sent::{Sent, uncounted};
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, Response as HttpResponse, header};
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request as HttpRequest, Response as HttpResponse,
+    header,
+};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 use metrics::Counter;
@@ -57,31 +64,11 @@ impl Routes {
         let is_docs = path.starts_with("/docs");
         let by_tls = own_tls || services.proxies.terminated_tls(peer, request.headers());
         let (route, method) = (self.metrics.of(path), label(request.method()));
-        let token = bearer(request.headers()).filter(|_| path.starts_with("/api/"));
-        let user = token.and_then(|token| services.tokens.check(token).ok());
-        let kind = Kind::of(request.method(), &route.path);
-        let id_of_user = user.as_ref().map(|user| user.id);
-        request.extensions_mut().insert(TokenUser(id_of_user));
-        let (engine, limits) = (&services.engine, &services.limits);
-        let (standings, mut admitted) = limits.admit(kind, caller, id_of_user);
-        if admitted.is_ok() {
-            admitted = limits.admit_everywhere(engine, kind, caller, user.as_ref()).await;
-        }
-        let response = match admitted {
-            Err(error) => error.into_response(),
-            Ok(()) => {
-                let handled = self.handle(request, &id, &route.path);
-                let response = if kind.names_request() {
-                    let (user, route) = (id_of_user.map(tracing::field::display), &route.path);
-                    let span = tracing::error_span!("request", request_id = id, route, user);
-                    handled.instrument(span).await
-                } else {
-                    handled.await
-                };
-                let outcome = (kind, response.status());
-                limits.record(engine, outcome, caller, user.as_ref()).await;
-                response
-            }
+        let page = services.origins.page_of(&request);
+        let question = page.as_ref().and_then(FromPage::response_to_question);
+        let (standings, response) = match question {
+            Some(response) => (Standings::default(), response),
+            None => self.admit(request, caller, &id, &route.path).await,
         };
         let mut response = self.finish(response, &id);
         let (status, elapsed) = (response.status(), started.elapsed());
@@ -93,11 +80,54 @@ impl Routes {
         }
         standings.write(response.headers_mut());
         harden(response.headers_mut(), is_docs, by_tls);
+        if let Some(page) = page {
+            page.write(response.headers_mut());
+        }
         response
     }
 
+    /// The response to a request, or its refusal when the caller has sent too many.
+    async fn admit(
+        &self,
+        mut request: Request,
+        caller: IpAddr,
+        id: &str,
+        route: &str,
+    ) -> (Standings, Response) {
+        let services = &self.services;
+        let head = (request.method(), request.headers());
+        let identity = identify(services, head, caller, route).await;
+        let user = identity.user().cloned();
+        request.extensions_mut().insert(identity);
+        let kind = Kind::of(request.method(), route);
+        let id_of_user = user.as_ref().map(|user| user.id);
+        let (engine, limits) = (&services.engine, &services.limits);
+        let (standings, mut admitted) = limits.admit(kind, caller, id_of_user);
+        if admitted.is_ok() {
+            admitted = limits.admit_everywhere(engine, kind, caller, user.as_ref()).await;
+        }
+        if let Err(error) = admitted {
+            return (standings, error.into_response());
+        }
+        let handled = self.handle(request, id, route);
+        let response = if kind.names_request() {
+            let user = id_of_user.map(tracing::field::display);
+            let span = tracing::error_span!("request", request_id = id, route, user);
+            handled.instrument(span).await
+        } else {
+            handled.await
+        };
+        limits.record(engine, (kind, response.status()), caller, user.as_ref()).await;
+        (standings, response)
+    }
+
+    /// The page of another origin that a request comes from, if it may call the API.
+    pub(super) fn page_of<B>(&self, request: &HttpRequest<B>) -> Option<FromPage> {
+        self.services.origins.page_of(request)
+    }
+
     /// The refusal of a request that there is no room for.
-    pub(super) fn refuse(&self) -> HttpResponse<Sent> {
+    pub(super) fn refuse(&self, page: Option<FromPage>) -> HttpResponse<Sent> {
         let id = uuid::Uuid::now_v7().to_string();
         self.refusals.count(ErrorCode::Overloaded);
         let mut response = ApiError::from(ErrorCode::Overloaded).into_problem_response(&id);
@@ -105,19 +135,25 @@ impl Routes {
             response.headers_mut().insert(REQUEST_ID.clone(), value);
         }
         harden(response.headers_mut(), false, false);
+        if let Some(page) = page {
+            page.write(response.headers_mut());
+        }
         self.metrics.of("").record("other", response.status(), Duration::ZERO);
         uncounted(response)
     }
 
     /// The same without its document. Over HTTP/2 a document waits for the client, and a head does
     /// not.
-    pub(super) fn refuse_bare(&self) -> HttpResponse<Sent> {
+    pub(super) fn refuse_bare(&self, page: Option<FromPage>) -> HttpResponse<Sent> {
         let code = ErrorCode::Overloaded;
         self.refusals.count(code);
         let mut response = HttpResponse::new(Sent::empty());
         *response.status_mut() = code.status();
         let seconds = HeaderValue::from(code.retry_after_seconds().unwrap_or(1));
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        if let Some(page) = page {
+            page.write(response.headers_mut());
+        }
         self.metrics.of("").record("other", code.status(), Duration::ZERO);
         response
     }
@@ -155,6 +191,19 @@ impl Routes {
             }
         }
     }
+}
+
+/// Who sends a request to this route.
+async fn identify(
+    services: &Services,
+    (method, headers): (&Method, &HeaderMap),
+    address: IpAddr,
+    route: &str,
+) -> Identity {
+    let token = bearer(headers).filter(|_| route.starts_with("/api/"));
+    let Some(token) = token else { return Identity::default() };
+    let found = api_keys::caller(services, token, address).await;
+    Identity { found: Some(found), scope: scope_of(method, route) }
 }
 
 /// The caller's own request id when it is harmless, else a new id.

@@ -4,7 +4,7 @@
 use crate::api::Services;
 use crate::api::address::Caller;
 use crate::api::administrators::change_account;
-use crate::api::auth::User;
+use crate::api::auth::Owner;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Accepted, Envelope, Input, NoContent, Nothing};
 use crate::api::mails::Mail;
@@ -116,7 +116,7 @@ pub async fn reset(
     responses((status = 202, body = Envelope<Nothing>)))]
 pub async fn request_verification(
     State(services): State<Arc<Services>>,
-    user: User,
+    user: Owner,
 ) -> ApiResult<Accepted<Nothing>> {
     let account = services.engine.account_of_session(user.id).await?;
     let account = account.ok_or(ErrorCode::Unauthorized)?;

@@ -5,6 +5,7 @@ pub mod address;
 pub mod admin;
 pub mod administrators;
 pub mod alternatives;
+pub mod api_keys;
 pub mod auth;
 pub mod best;
 pub mod challenge;
@@ -12,6 +13,7 @@ pub mod changes;
 pub mod check_in_codes;
 pub mod choice;
 pub mod clock;
+pub mod cors;
 pub mod counts;
 pub mod document;
 pub mod error;
@@ -48,6 +50,7 @@ pub mod queue;
 pub mod reservations;
 mod rest;
 pub mod route_metrics;
+pub mod scopes;
 pub mod seats;
 pub mod second_factor;
 mod security_headers;
@@ -71,6 +74,7 @@ mod wire;
 use crate::api::address::Proxies;
 use crate::api::challenge::Challenges;
 use crate::api::check_in_codes::CheckInCodes;
+use crate::api::cors::Origins;
 use crate::api::counts::SeatCounts;
 use crate::api::error::{ErrorCode, Problem};
 use crate::api::health::Health;
@@ -133,6 +137,8 @@ pub struct Services {
     pub staff_need_second_factor: bool,
     /// Only users whose e-mail is verified may hold seats, in all matches.
     pub holds_need_verified_email: bool,
+    /// Origins of other pages that may call the API.
+    pub origins: Origins,
     /// Load balancers whose X-Forwarded-For is trusted.
     pub proxies: Proxies,
     /// Ends the event streams at shutdown.
@@ -218,6 +224,8 @@ fn long() -> OpenApiRouter<Arc<Services>> {
         // administration
         .routes(routes!(admin::accounts::list))
         .routes(routes!(admin::accounts::change, admin::accounts::delete))
+        .routes(routes!(admin::api_keys::create, admin::api_keys::list))
+        .routes(routes!(admin::api_keys::delete))
         .routes(routes!(admin::sites::create, admin::sites::list))
         .routes(routes!(admin::sites::replace, admin::sites::delete))
         .routes(routes!(admin::plan_import::import))

@@ -1,8 +1,8 @@
 //! The waiting room of a match.
 
 use crate::api::Services;
-use crate::api::address::{Caller, TokenUser};
-use crate::api::auth::User;
+use crate::api::address::Caller;
+use crate::api::auth::{TokenUser, User};
 use crate::api::challenge::Solution;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::event_docs::QueueEvent;

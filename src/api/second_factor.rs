@@ -4,7 +4,7 @@ use crate::api::Services;
 use crate::api::account::own_account;
 use crate::api::address::Caller;
 use crate::api::administrators::change_account;
-use crate::api::auth::User;
+use crate::api::auth::Owner;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, NoContent, Okay};
 use crate::api::totp::{is_setup, use_code};
@@ -63,7 +63,7 @@ pub struct RemovalInput {
     extensions(("x-codes" = json!([ErrorCode::WrongPassword, ErrorCode::SecondFactorOn]))))]
 pub async fn begin(
     State(services): State<Arc<Services>>,
-    user: User,
+    user: Owner,
     Caller(address): Caller,
     input: Input<SetupInput>,
 ) -> ApiResult<Okay<SetupView>> {
@@ -82,7 +82,7 @@ pub async fn begin(
         ErrorCode::SecondFactorOn, ErrorCode::ChangedMeanwhile]))))]
 pub async fn set(
     State(services): State<Arc<Services>>,
-    user: User,
+    user: Owner,
     Caller(address): Caller,
     input: Input<FirstCodeInput>,
 ) -> ApiResult<NoContent> {
@@ -105,7 +105,7 @@ pub async fn set(
         ErrorCode::ChangedMeanwhile]))))]
 pub async fn remove(
     State(services): State<Arc<Services>>,
-    user: User,
+    user: Owner,
     Caller(address): Caller,
     input: Input<RemovalInput>,
 ) -> ApiResult<NoContent> {
@@ -126,7 +126,7 @@ fn refuse_second(account: &Account) -> ApiResult<()> {
 
 async fn change(
     services: &Services,
-    user: &User,
+    user: &Owner,
     address: IpAddr,
     (before, after): (Account, Account),
 ) -> ApiResult<NoContent> {

@@ -198,9 +198,12 @@ impl Serving {
     ) -> impl HttpService<Incoming, ResBody = Sent, Error = Infallible, Future: Send> + use<> {
         let (serving, caller) = (self.clone(), peer.clone());
         // The future is in a box, because the memory of a refused request should be small.
-        service_fn(move |request| match Ticket::begin(&caller) {
-            Ok(ticket) => serving.clone().call_to_end(request, address, ticket).boxed(),
-            Err(Full) => ready(Ok(serving.routes.refuse_bare())).boxed(),
+        service_fn(move |request| {
+            let page = serving.routes.page_of(&request);
+            match Ticket::begin(&caller) {
+                Ok(ticket) => serving.clone().call_to_end(request, address, ticket).boxed(),
+                Err(Full) => ready(Ok(serving.routes.refuse_bare(page))).boxed(),
+            }
         })
     }
 
@@ -267,13 +270,13 @@ impl Serving {
         address: IpAddr,
         ticket: Ticket,
     ) -> Result<HttpResponse<Sent>, Infallible> {
-        let ticket = Arc::new(ticket);
+        let (ticket, page) = (Arc::new(ticket), self.routes.page_of(&request));
         let (mut response, watcher) = self.respond(request, address, &ticket).await;
         if let Some(watcher) = watcher {
             *response.body_mut() = events::body(watcher, self.stop.clone());
         }
         // Without room not even a problem document goes out, because nobody may read it.
-        Ok(ticketed(response, ticket).unwrap_or_else(|Full| self.routes.refuse_bare()))
+        Ok(ticketed(response, ticket).unwrap_or_else(|Full| self.routes.refuse_bare(page)))
     }
 
     /// Serves requests until the connection ends, or until one of them is an event stream.
@@ -289,7 +292,10 @@ impl Serving {
             let (serving, offered) = (serving.clone(), offered.clone());
             let ticket = Ticket::begin(&caller);
             async move {
-                let Ok(ticket) = ticket.map(Arc::new) else { return Ok(serving.routes.refuse()) };
+                let page = serving.routes.page_of(&request);
+                let Ok(ticket) = ticket.map(Arc::new) else {
+                    return Ok(serving.routes.refuse(page));
+                };
                 let version = request.version();
                 let (mut response, watcher) = serving.respond(request, address, &ticket).await;
                 match watcher {
@@ -305,7 +311,7 @@ impl Serving {
                     None => {}
                 }
                 let sent = ticketed(response, ticket);
-                Ok::<_, Infallible>(sent.unwrap_or_else(|Full| serving.routes.refuse()))
+                Ok::<_, Infallible>(sent.unwrap_or_else(|Full| serving.routes.refuse(page)))
             }
         });
         let full = stream.full();

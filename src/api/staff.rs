@@ -6,7 +6,7 @@ use crate::api::address::Caller;
 use crate::api::auth::{User, refuse_ended};
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::trail::entry;
-use crate::domain::account::Role;
+use crate::domain::account::{Role, SITES_MAX};
 use crate::domain::ids::{MatchId, SiteId};
 use crate::domain::trail::{Act, TrailEntry};
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -127,4 +127,27 @@ pub fn refuse_other_site(user: &User, site: SiteId) -> ApiResult<()> {
 /// Whether the role of the caller counts at this site.
 pub fn has_site(user: &User, site: SiteId) -> bool {
     !user.role.is_of_sites() || user.sites.contains(&site)
+}
+
+/// The sites at which a role counts, each once and in order.
+///
+/// # Errors
+/// `Validation`: the role is not one of sites, there are too many, or a site does not exist.
+pub fn checked_sites(
+    services: &Services,
+    role: Role,
+    mut sites: Vec<SiteId>,
+) -> ApiResult<Vec<SiteId>> {
+    sites.sort_unstable();
+    sites.dedup();
+    if !sites.is_empty() && !role.is_of_sites() {
+        return Err(ApiError::field("sites", "only ORGANISER and BOX_OFFICE have sites"));
+    }
+    if sites.len() > SITES_MAX {
+        return Err(ApiError::field("sites", format!("must be {SITES_MAX} sites at most")));
+    }
+    match sites.iter().find(|site| services.catalog.site(**site).is_none()) {
+        Some(unknown) => Err(ApiError::field("sites", format!("there is no site {unknown}"))),
+        None => Ok(sites),
+    }
 }

@@ -1,7 +1,7 @@
 //! Access tokens: signed, so that a request needs no look-up, and refused early when a session has
 //! ended or an account has changed.
 
-use crate::api::auth::User;
+use crate::api::auth::{Credential, User};
 use crate::api::clock::SharedClock;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::domain::account::{Account, Role};
@@ -82,7 +82,8 @@ pub struct Tokens {
     ended: RwLock<Remembered<SessionId, ()>>,
     versions: RwLock<Remembered<UserId, u64>>,
     /// Whole tokens that were verified before, with the second at which they end, because to verify
-    /// a token is more than a fifth of the work of a request.
+    /// a token is more than a fifth of the work of a request. API keys, too, with the second at
+    /// which they are looked up again.
     verified: RwLock<HashMap<String, (User, i64)>>,
 }
 
@@ -147,16 +148,45 @@ impl Tokens {
             self.verified.write().remove(token);
             return Err(not_valid());
         }
-        if self.ended.read().get(&user.session).is_some() {
+        if user.session().is_some_and(|session| self.ended.read().get(&session).is_some()) {
             return Err(ErrorCode::Unauthorized.into());
         }
-        if self.versions.read().get(&user.id).is_some_and(|version| user.version < *version) {
+        if self.is_outdated(&user) {
             return Err(ApiError::new(
                 ErrorCode::Unauthorized,
                 "The account has changed. Refresh the session.",
             ));
         }
         Ok(user)
+    }
+
+    fn is_outdated(&self, user: &User) -> bool {
+        self.versions.read().get(&user.id).is_some_and(|version| user.version < *version)
+    }
+
+    /// The program with this API key, if `keep_key` has been told about it, and nothing has changed
+    /// since.
+    pub fn kept_key(&self, key: &str) -> Option<User> {
+        let (user, end) = self.verified.read().get(key).cloned()?;
+        if end <= self.clock.now_s() || self.is_outdated(&user) {
+            self.verified.write().remove(key);
+            return None;
+        }
+        Some(user)
+    }
+
+    /// Keeps the program with an API key until this second at the latest.
+    pub fn keep_key(&self, key: &str, user: &User, until_s: i64) {
+        self.keep(key, (user.clone(), until_s));
+    }
+
+    fn keep(&self, token: &str, checked: (User, i64)) {
+        let mut verified = self.verified.write();
+        // Clearing all is simpler than dropping the oldest, and each token is only verified again.
+        if verified.len() >= TOKENS_CACHED_MAX {
+            verified.clear();
+        }
+        verified.insert(token.to_owned(), checked);
     }
 
     fn verify(&self, token: &str) -> Result<(User, i64), ApiError> {
@@ -173,15 +203,10 @@ impl Tokens {
             role: claims.role,
             sites: claims.sites,
             version: claims.ver,
-            session: claims.sid,
+            credential: Credential::Session(claims.sid),
         };
         let checked = (user, claims.exp);
-        let mut verified = self.verified.write();
-        // Clearing all is simpler than dropping the oldest, and each token is only verified again.
-        if verified.len() >= TOKENS_CACHED_MAX {
-            verified.clear();
-        }
-        verified.insert(token.to_owned(), checked.clone());
+        self.keep(token, checked.clone());
         Ok(checked)
     }
 
@@ -288,7 +313,7 @@ mod tests {
         assert!(admin.contains("ADMIN"), "{admin}");
         let forged = [parts[0], &URL_SAFE_NO_PAD.encode(admin), parts[2]].join(".");
         assert!(tokens.check(&forged).is_err());
-        let session = tokens.check(&token).unwrap().session;
+        let session = tokens.check(&token).unwrap().session().unwrap();
         tokens.end(session);
         assert!(tokens.check(&token).is_err(), "the session has ended");
     }

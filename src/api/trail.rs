@@ -33,6 +33,21 @@ pub fn account_target(user: UserId) -> String {
     format!("account/{user}")
 }
 
+/// An API key as the target of an act.
+pub fn api_key_target(id: UserId) -> String {
+    format!("api-key/{id}")
+}
+
+/// An API key as the trail shows it.
+pub fn api_key_state(account: &Account) -> Value {
+    let Account { role, sites, api_key, .. } = account;
+    let key = api_key.as_ref();
+    let (name, scopes) = (key.map(|key| &key.name), key.map(|key| &key.scopes));
+    let expires_at = key.and_then(|key| key.ends_at);
+    let expires_at = expires_at.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    json!({"name": name, "role": role, "sites": sites, "scopes": scopes, "expiresAt": expires_at})
+}
+
 /// An account as the trail shows it.
 pub fn account_state(account: &Account) -> Value {
     let Account { role, sites, disabled, second_factor, .. } = account;

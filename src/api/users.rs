@@ -2,7 +2,7 @@
 
 use crate::api::Services;
 use crate::api::address::Caller;
-use crate::api::auth::{User, bearer};
+use crate::api::auth::{Identity, Owner, User};
 use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{
     Created, Envelope, IdempotencyKey, Input, NoContent, Okay, OptionalInput,
@@ -265,18 +265,19 @@ pub async fn refresh(
     extensions(("x-codes" = json!([ErrorCode::Unauthorized, ErrorCode::Forbidden]))))]
 pub async fn log_out(
     State(services): State<Arc<Services>>,
+    identity: Identity,
     Caller(address): Caller,
     headers: HeaderMap,
     OptionalInput(input): OptionalInput<LogOutInput>,
 ) -> ApiResult<WithCookie<NoContent>> {
     let in_cookie = cookie_token(&headers)?;
     let deletion = in_cookie.as_ref().map(|_| delete_cookie());
-    let user = bearer(&headers).and_then(|token| services.tokens.check(token).ok());
-    if let Some(user) = user {
+    let owner = identity.found.and_then(Result::ok).and_then(User::owner);
+    if let Some(Owner { user, session }) = owner {
         let trail = end_entry(&services, (user.id, Some(user.role)), address, "LOG_OUT");
-        let ended = services.engine.end_session(user.id, user.session, None, trail.as_ref()).await;
+        let ended = services.engine.end_session(user.id, session, None, trail.as_ref()).await;
         ended.or_else(gone)?;
-        services.tokens.end(user.session);
+        services.tokens.end(session);
         return Ok(WithCookie(deletion, NoContent));
     }
     let token = input.and_then(|input| input.refresh_token).or(in_cookie);
@@ -296,7 +297,7 @@ fn gone(error: EngineError) -> Result<(), EngineError> {
 #[utoipa::path(get, path = "/api/users/me",
     operation_id = "whoAmI", tag = "users", security(("token" = [])),
     responses((status = 200, body = Envelope<UserView>)))]
-pub async fn me(State(services): State<Arc<Services>>, user: User) -> ApiResult<Okay<UserView>> {
+pub async fn me(State(services): State<Arc<Services>>, user: Owner) -> ApiResult<Okay<UserView>> {
     let account = services.engine.account_of_session(user.id).await?;
     Ok(Okay(account.ok_or(ErrorCode::Unauthorized)?.into()))
 }

@@ -1,5 +1,6 @@
 //! Accounts.
 
+use crate::domain::api_key::{ApiKey, email_of};
 use crate::domain::ids::{SiteId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -62,9 +63,9 @@ pub struct Account {
     /// Each change raises it. Access tokens carry it, so that older ones can be refused.
     #[serde(default = "first_version")]
     pub version: u64,
-    /// In lower case.
+    /// In lower case. An API key has a text of its own here.
     pub email: String,
-    /// argon2id in PHC form.
+    /// argon2id in PHC form; empty for an API key.
     pub password_hash: String,
     pub role: Role,
     /// The sites at which the role counts, for roles of some sites.
@@ -79,6 +80,9 @@ pub struct Account {
     /// The setup of the second factor (`api/totp.rs`), or empty. It is no secret.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub second_factor: String,
+    /// Present if the account is an API key, with which a program calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<ApiKey>,
     /// Milliseconds since 1970, UTC.
     pub created_at: i64,
 }
@@ -101,7 +105,14 @@ impl Account {
             disabled: false,
             email_verified: false,
             second_factor: String::new(),
+            api_key: None,
             created_at,
         }
+    }
+
+    /// The account of a new API key, with the role of a user.
+    pub fn of_key(id: UserId, key: ApiKey, created_at: i64) -> Self {
+        let account = Self::new(id, email_of(id), String::new(), created_at);
+        Self { api_key: Some(key), ..account }
     }
 }

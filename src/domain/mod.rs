@@ -1,6 +1,7 @@
 //! The words of the glossary as types, and the rules about them, without any input or output.
 
 pub mod account;
+pub mod api_key;
 pub mod best;
 pub mod bill;
 pub mod catalog;

@@ -39,6 +39,8 @@ pub enum Act {
     PasswordChanged,
     EmailVerified,
     AccountDeleted,
+    ApiKeyCreated,
+    ApiKeyDeleted,
 }
 
 impl Act {

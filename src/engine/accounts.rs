@@ -1,6 +1,7 @@
 //! Accounts.
 
 use crate::domain::account::Account;
+use crate::domain::api_key::email_of;
 use crate::domain::ids::{Partition, SessionId, UserId};
 use crate::domain::trail::TrailEntry;
 use crate::engine::document::{decode, encode};
@@ -104,7 +105,14 @@ impl Engine {
 
     /// The account of an e-mail in lower case.
     pub async fn account(&self, email: &str) -> Result<Option<Account>, EngineError> {
-        let partition = self.account_partition(email);
+        self.account_in(self.account_partition(email), email).await
+    }
+
+    async fn account_in(
+        &self,
+        partition: Partition,
+        email: &str,
+    ) -> Result<Option<Account>, EngineError> {
         let client = self.client(partition)?;
         let text: Option<String> = client.hget(PartitionKeys(partition).accounts(), email).await?;
         match text {
@@ -124,11 +132,17 @@ impl Engine {
         Ok(account.filter(|account| account.id == user))
     }
 
-    /// The account with this id. It reads all accounts of a partition, so only administrators ask.
+    /// An API key, which is an account of a program.
+    pub async fn api_key(&self, id: UserId) -> Result<Option<Account>, EngineError> {
+        self.account_in(id.partition(), &email_of(id)).await
+    }
+
+    /// The account of a person with this id. It reads all accounts of a partition, so only
+    /// administrators ask.
     pub async fn account_by_id(&self, id: UserId) -> Result<Option<Account>, EngineError> {
         self.known(id.partition())?;
         let all = self.accounts_of(id.partition()).await?;
-        Ok(all.into_iter().find(|account| account.id == id))
+        Ok(all.into_iter().find(|account| account.id == id && account.api_key.is_none()))
     }
 
     /// Changes or deletes an account. All nodes refuse its older access tokens then.

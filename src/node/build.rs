@@ -4,6 +4,7 @@ use crate::api::Services;
 use crate::api::address::Proxies;
 use crate::api::challenge::Challenges;
 use crate::api::check_in_codes::CheckInCodes;
+use crate::api::cors::Origins;
 use crate::api::counts::SeatCounts;
 use crate::api::extract::Calls;
 use crate::api::health::Health;
@@ -94,6 +95,7 @@ pub(crate) async fn build(
         pay_page: PayPage::new(settings),
         webhook_secret: settings.toss_webhook_secret.clone(),
         holds_need_verified_email: settings.holds_need_verified_email,
+        origins: Origins::new(&settings.allowed_origins),
         proxies: Proxies::new(&settings.trusted_proxies),
         stop: stop.clone(),
     };

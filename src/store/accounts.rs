@@ -1,22 +1,25 @@
 //! Accounts as rows.
 
 use crate::domain::account::{Account, Role};
+use crate::domain::api_key::ApiKey;
 use crate::domain::ids::{Partition, SiteId, UserId};
 use crate::store::{Store, StoreError};
 use deadpool_postgres::Transaction;
 use std::collections::HashMap;
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 const READ: &str = "
     select id, version, email, password_hash, role, sites, disabled, email_verified,
-        second_factor, (extract(epoch from created_at) * 1000)::bigint as created_at
+        second_factor, api_key, (extract(epoch from created_at) * 1000)::bigint as created_at
     from accounts where partition_of(id) = $1";
 
+// `$3`: API keys, or the accounts of people.
 const PAGE: &str = "
     select id, version, email, '' as password_hash, role, sites, disabled, email_verified,
-        second_factor, (extract(epoch from created_at) * 1000)::bigint as created_at
-    from accounts where id > $1 order by id limit $2";
+        second_factor, api_key, (extract(epoch from created_at) * 1000)::bigint as created_at
+    from accounts where id > $1 and (api_key is not null) = $3 order by id limit $2";
 
 const ADMINISTRATORS: &str = "select email from accounts where role = 'ADMIN' order by id";
 
@@ -25,17 +28,17 @@ const ADMINISTRATORS: &str = "select email from accounts where role = 'ADMIN' or
 const WRITE: &str = "
     insert into accounts
         (id, version, email, password_hash, role, sites, disabled, email_verified,
-            second_factor, created_at)
+            second_factor, api_key, created_at)
     select id, version, email, hash, role, sites::uuid[], disabled, verified,
-        factor, to_timestamp(at / 1000.0)
+        factor, key, to_timestamp(at / 1000.0)
     from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
-        $7::bool[], $8::bool[], $9::text[], $10::float8[])
-        as t (id, version, email, hash, role, sites, disabled, verified, factor, at)
+        $7::bool[], $8::bool[], $9::text[], $10::jsonb[], $11::float8[])
+        as t (id, version, email, hash, role, sites, disabled, verified, factor, key, at)
     where not exists (select from deleted_documents where id = t.id)
     on conflict (id) do update set version = excluded.version, email = excluded.email,
         password_hash = excluded.password_hash, role = excluded.role, sites = excluded.sites,
         disabled = excluded.disabled, email_verified = excluded.email_verified,
-        second_factor = excluded.second_factor
+        second_factor = excluded.second_factor, api_key = excluded.api_key
     where accounts.version < excluded.version";
 
 const MARK_DELETED: &str = "
@@ -51,15 +54,34 @@ impl Store {
         Ok(rows.iter().map(from_row).collect())
     }
 
-    /// A page of accounts in the order of their ids: up to `count` with ids greater than `after`.
+    /// A page of the accounts of people in the order of their ids: up to `count` with ids greater
+    /// than `after`.
     pub async fn accounts_after(
         &self,
         after: Option<UserId>,
         count: i64,
     ) -> Result<Vec<Account>, StoreError> {
+        self.page(false, after, count).await
+    }
+
+    /// The same of API keys.
+    pub async fn api_keys_after(
+        &self,
+        after: Option<UserId>,
+        count: i64,
+    ) -> Result<Vec<Account>, StoreError> {
+        self.page(true, after, count).await
+    }
+
+    async fn page(
+        &self,
+        keys: bool,
+        after: Option<UserId>,
+        count: i64,
+    ) -> Result<Vec<Account>, StoreError> {
         let connection = self.connection().await?;
         let after = after.map_or(Uuid::nil(), |user| user.0);
-        let rows = connection.query(PAGE, &[&after, &count]).await?;
+        let rows = connection.query(PAGE, &[&after, &count, &keys]).await?;
         Ok(rows.iter().map(from_row).collect())
     }
 
@@ -85,6 +107,7 @@ fn from_row(row: &Row) -> Account {
         disabled: row.get("disabled"),
         email_verified: row.get("email_verified"),
         second_factor: row.get("second_factor"),
+        api_key: row.get::<_, Option<Json<ApiKey>>>("api_key").map(|Json(key)| key),
         created_at: row.get("created_at"),
     }
 }
@@ -114,9 +137,12 @@ pub(super) async fn write(
     let verified: Vec<bool> = accounts.iter().map(|account| account.email_verified).collect();
     let factors: Vec<&str> =
         accounts.iter().map(|account| account.second_factor.as_str()).collect();
+    let keys: Vec<Option<Json<&ApiKey>>> =
+        accounts.iter().map(|account| account.api_key.as_ref().map(Json)).collect();
     let created: Vec<f64> = accounts.iter().map(|account| account.created_at as f64).collect();
-    let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
-        &ids, &versions, &emails, &hashes, &roles, &sites, &disabled, &verified, &factors, &created,
+    let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 11] = [
+        &ids, &versions, &emails, &hashes, &roles, &sites, &disabled, &verified, &factors, &keys,
+        &created,
     ];
     transaction.execute(WRITE, &columns).await?;
     Ok(())

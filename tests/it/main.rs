@@ -33,6 +33,7 @@ mod cluster;
 mod commands_wait;
 mod config_command;
 mod containers;
+mod cors;
 mod dead_letters;
 #[cfg(target_os = "linux")]
 mod disk_full;
@@ -98,6 +99,7 @@ mod plan_command;
 mod price_lists;
 mod prices;
 mod privileges;
+mod program_keys;
 mod purchase;
 mod queue_api;
 mod queue_check;

@@ -84,7 +84,8 @@ async fn ids_of_a_buyer(node: &TestNode, fixture: &TestMatch) -> Value {
     let me = buyer.get("/api/users/me").await.expect(200);
     json!({"match": fixture.id, "site": fixture.site_id, "area": "1", "section": "1", "block": "1",
         "seat": "2", "hold": hold["holdId"], "reservation": reservation["id"],
-        "payment": payment["id"], "user": me["id"], "session": sessions["sessions"][0]["id"]})
+        "payment": payment["id"], "user": me["id"], "key": me["id"],
+        "session": sessions["sessions"][0]["id"]})
 }
 
 /// The document names the roles that may call a route.

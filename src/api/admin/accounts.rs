@@ -4,11 +4,11 @@ use crate::api::Services;
 use crate::api::administrators::change_account;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, NoContent, Okay, Path, Query};
-use crate::api::staff::Admin;
+use crate::api::staff::{Admin, checked_sites};
 use crate::api::trail::{account_state, account_target};
 use crate::api::users::find_account;
 use crate::api::views::moment;
-use crate::domain::account::{Account, Role, SITES_MAX};
+use crate::domain::account::{Account, Role};
 use crate::domain::ids::{SiteId, UserId};
 use crate::domain::text::canonical_email;
 use crate::domain::trail::Act;
@@ -185,23 +185,4 @@ pub async fn delete(
     let change = AccountChange { before: &before, after: None, ending, token: None, trail };
     change_account(&services, change).await?;
     Ok(NoContent)
-}
-
-fn checked_sites(
-    services: &Services,
-    role: Role,
-    mut sites: Vec<SiteId>,
-) -> ApiResult<Vec<SiteId>> {
-    sites.sort_unstable();
-    sites.dedup();
-    if !sites.is_empty() && !role.is_of_sites() {
-        return Err(ApiError::field("sites", "only ORGANISER and BOX_OFFICE have sites"));
-    }
-    if sites.len() > SITES_MAX {
-        return Err(ApiError::field("sites", format!("must be {SITES_MAX} sites at most")));
-    }
-    match sites.iter().find(|site| services.catalog.site(**site).is_none()) {
-        Some(unknown) => Err(ApiError::field("sites", format!("there is no site {unknown}"))),
-        None => Ok(sites),
-    }
 }

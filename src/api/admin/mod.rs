@@ -1,6 +1,7 @@
 //! Administration: the catalogue and the sale.
 
 pub mod accounts;
+pub mod api_keys;
 pub mod check_ins;
 pub mod match_change;
 pub mod matches;

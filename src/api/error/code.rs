@@ -71,6 +71,8 @@ codes! {
     PaymentDeclined = 402: "The payment was declined. Request a new payment to try again.",
     /// The role of the caller does not allow this, or not at this site.
     Forbidden = 403: "Your role does not allow this.",
+    /// The caller has an API key without the scope of this call, or the call is for people only.
+    ScopeMissing = 403: "The API key does not allow this. An administrator can make another key.",
     /// An administrator has disabled the account.
     AccountDisabled = 403: "This account is disabled. Please ask the organiser.",
     /// A caller who is logged in gave a wrong password.
@@ -98,6 +100,8 @@ codes! {
     MatchNotFound = 404: "There is no match with this id.",
     /// There is no such account.
     AccountNotFound = 404: "There is no account with this id.",
+    /// There is no such API key, or somebody has deleted it.
+    ApiKeyNotFound = 404: "There is no API key with this id.",
     /// The caller has no such session, or it has ended.
     SessionNotFound = 404: "You have no session with this id.",
     /// No node has made this code for this match.

@@ -5,12 +5,15 @@ pub mod bucket;
 pub mod kind;
 mod of_address;
 pub mod shared;
+mod standings;
+
+pub use standings::Standings;
 
 use crate::api::address::block_of;
 use crate::api::auth::User;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::guesses::{Guess, Guesses};
-use crate::api::limits::bucket::{Bucket, LimitClock, Standing, Window};
+use crate::api::limits::bucket::{Bucket, LimitClock, Window};
 use crate::api::limits::kind::Kind;
 use crate::api::limits::of_address::{AddressLimit, BLOCK_FACTOR};
 use crate::api::limits::shared::SharedLimits;
@@ -18,8 +21,7 @@ use crate::config::Rates;
 use crate::domain::ids::{ReservationId, SessionId, UserId};
 use crate::engine::Engine;
 use crate::live::slots::{ConnectionSlots, Full, Holder, Slot, Slots};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use std::fmt::Write as _;
+use axum::http::StatusCode;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,9 @@ const CONNECTIONS_MAX: u32 = 18_000;
 const STREAMS_OF_USERS_SHARE: u32 = 5;
 /// Refreshes per second and address: 2,000 fans come back within seconds after a bad connection.
 const REFRESHES_OF_ADDRESS: u32 = 500;
+/// API keys that are looked up in Redis, per second and address. A right key is looked up once in a
+/// minute. More: somebody with wrong keys makes more work.
+const KEY_LOOK_UPS_OF_ADDRESS: u32 = 20;
 /// Right log-ins per minute, account and address. Each costs a hash.
 const LOG_INS_OF_ACCOUNT: u32 = 60;
 
@@ -42,6 +47,7 @@ pub struct RateLimits {
     shared: SharedLimits,
     guesses: Guesses,
     account_calls: AddressLimit,
+    key_look_ups: AddressLimit,
     log_ins: Bucket<(String, IpAddr)>,
     refreshes: Bucket<SessionId>,
     refreshes_of_address: AddressLimit,
@@ -70,44 +76,6 @@ struct StreamsMax {
     total: u32,
 }
 
-/// The buckets that a call has taken a token from. It is empty when the limits are off.
-#[derive(Debug, Default)]
-pub struct Standings(Vec<Standing>);
-
-impl Standings {
-    /// Adds the header fields of the draft "RateLimit header fields for HTTP".
-    pub fn write(&self, headers: &mut HeaderMap) {
-        if self.0.is_empty() {
-            return;
-        }
-        let (mut policy, mut limit) = (String::new(), String::new());
-        for standing in &self.0 {
-            let comma = if policy.is_empty() { "" } else { ", " };
-            let Standing { name, remaining, wait_seconds, .. } = standing;
-            let _ = write!(policy, "{comma}{}", standing.policy);
-            let _ = write!(limit, "{comma}\"{name}\";r={remaining};t={wait_seconds}");
-        }
-        for (name, value) in [("ratelimit-policy", policy), ("ratelimit", limit)] {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(HeaderName::from_static(name), value);
-            }
-        }
-    }
-
-    fn add(&mut self, taken: Result<Standing, Standing>) -> Result<(), ApiError> {
-        match taken {
-            Ok(standing) => {
-                self.0.push(standing);
-                Ok(())
-            }
-            Err(standing) => {
-                self.0.push(standing.clone());
-                Err(standing.into())
-            }
-        }
-    }
-}
-
 impl RateLimits {
     /// The limits of the settings.
     pub fn new(rates: &Rates) -> Self {
@@ -126,6 +94,11 @@ impl RateLimits {
                 ["account_calls", "account_calls_of_block"],
                 rates.account_calls_per_minute,
                 minute,
+            ),
+            key_look_ups: of_address(
+                ["key_look_ups", "key_look_ups_of_block"],
+                KEY_LOOK_UPS_OF_ADDRESS,
+                second,
             ),
             log_ins: Bucket::new("log_ins", LOG_INS_OF_ACCOUNT, minute, &clock),
             refreshes: Bucket::new("refreshes", rates.refreshes_per_minute, minute, &clock),
@@ -243,6 +216,14 @@ impl RateLimits {
             | Kind::Admin => &self.calls,
         };
         limit.count(address, standings)
+    }
+
+    /// Counts an API key that this node does not know.
+    pub fn look_up_key(&self, address: IpAddr) -> Result<(), ApiError> {
+        if self.on {
+            self.key_look_ups.count(address, &mut Standings::default())?;
+        }
+        Ok(())
     }
 
     /// Refuses to pay for a reservation whose payments were declined too often.

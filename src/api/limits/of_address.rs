@@ -3,8 +3,8 @@
 
 use crate::api::address::block_of;
 use crate::api::error::ApiError;
-use crate::api::limits::Standings;
 use crate::api::limits::bucket::{Bucket, LimitClock, Window};
+use crate::api::limits::standings::Standings;
 use std::net::IpAddr;
 
 /// A block of addresses may do this many times what one address may. Lower: a campus is refused.
