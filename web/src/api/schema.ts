@@ -51,6 +51,52 @@ export interface paths {
         patch: operations["changeAccount"];
         trace?: never;
     };
+    "/api/admin/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * API keys in the order in which they were made. A list may miss the changes of the last moments.
+         * @description For `ADMIN`.
+         */
+        get: operations["listApiKeys"];
+        put?: never;
+        /**
+         * Makes an API key, with which a program calls the API until the key is deleted or ends. The
+         *     response is the only one that has the key.
+         * @description For `ADMIN`.
+         */
+        post: operations["createApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/api-keys/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Deletes an API key. It counts no more from the next request on, and for a minute at most on a
+         *     node that is cut off from Redis. What the program bought stays bought.
+         * @description For `ADMIN`.
+         */
+        delete: operations["deleteApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/audit": {
         parameters: {
             query?: never;
@@ -84,12 +130,16 @@ export interface paths {
         /**
          * The matches at the sites of the caller, also DRAFT ones, in the order in which they start.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`, `SUPPORT`.
+         *
+         *     An API key needs the scope `CATALOGUE_READ`.
          */
         get: operations["listAllMatches"];
         put?: never;
         /**
          * Creates a DRAFT match.
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `CATALOGUE_WRITE`.
          */
         post: operations["createMatch"];
         delete?: never;
@@ -111,12 +161,16 @@ export interface paths {
          *     `If-Match`, the match must have the version that you have read. The site can only be changed
          *     while the match is DRAFT. `saleOpensAt` does nothing to a match that is on sale already.
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `CATALOGUE_WRITE`.
          */
         put: operations["replaceMatch"];
         post?: never;
         /**
          * Deletes a DRAFT match.
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `CATALOGUE_WRITE`.
          */
         delete: operations["deleteMatch"];
         options?: never;
@@ -125,6 +179,8 @@ export interface paths {
          * Changes some fields of a match, and leaves the others as they are. With `If-Match`, the match
          *     must have the version that you have read. The site can only be changed while the match is DRAFT.
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `CATALOGUE_WRITE`.
          */
         patch: operations["changeMatch"];
         trace?: never;
@@ -141,6 +197,8 @@ export interface paths {
         /**
          * Announces a DRAFT match: everybody sees it. It opens at its `saleOpensAt`, or by hand.
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `CATALOGUE_WRITE`.
          */
         post: operations["announceMatch"];
         delete?: never;
@@ -161,6 +219,8 @@ export interface paths {
         /**
          * Takes seats out of the sale. Seats that are held or sold are refused.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`.
+         *
+         *     An API key needs the scope `SEATS_BLOCK`.
          */
         post: operations["blockSeats"];
         delete?: never;
@@ -182,6 +242,8 @@ export interface paths {
          * Checks in the holder of a sold seat, once. A call that is repeated because its response
          *     was lost is 409 `CHECKED_IN_BEFORE` with the time of the first.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`.
+         *
+         *     An API key needs the scope `CHECK_IN`.
          */
         post: operations["checkIn"];
         delete?: never;
@@ -203,6 +265,8 @@ export interface paths {
          * Closes the sale: seats that are only held come back, and seats that are reserved may still be
          *     paid in time. An ANNOUNCED match is called off: it does not open by itself any more.
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `CATALOGUE_WRITE`.
          */
         post: operations["closeSale"];
         delete?: never;
@@ -223,6 +287,8 @@ export interface paths {
         /**
          * Opens the sale of a match that is DRAFT, ANNOUNCED or CLOSED, until its `saleClosesAt`.
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `CATALOGUE_WRITE`.
          */
         post: operations["openSale"];
         delete?: never;
@@ -243,6 +309,8 @@ export interface paths {
          * Sets the price list of a match. Later holds cost what it says. What is held, reserved or sold
          *     keeps its price. With `If-Match`, the match must have the version that you have read.
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `CATALOGUE_WRITE`.
          */
         put: operations["replacePrices"];
         post?: never;
@@ -262,6 +330,8 @@ export interface paths {
         /**
          * How many people wait, choose and buy.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`, `SUPPORT`.
+         *
+         *     An API key needs the scope `QUEUE_READ`.
          */
         get: operations["getQueue"];
         /**
@@ -270,6 +340,8 @@ export interface paths {
          * @description When the waiting room is switched off, everybody may hold seats at once, and its line ends.
          *
          *     For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `QUEUE_WRITE`.
          */
         put: operations["setQueue"];
         post?: never;
@@ -279,6 +351,8 @@ export interface paths {
         /**
          * Changes some settings of the waiting room, and leaves the others as they are.
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `QUEUE_WRITE`.
          */
         patch: operations["changeQueue"];
         trace?: never;
@@ -298,6 +372,8 @@ export interface paths {
          *     when the line is shorter, or while most of it still waits for the draw. A call that is repeated
          *     under the same `Idempotency-Key` lets nobody else in.
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `QUEUE_WRITE`.
          */
         post: operations["admitNow"];
         delete?: never;
@@ -316,11 +392,15 @@ export interface paths {
         /**
          * The place of a user. Looking at it does not begin the pass.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`, `SUPPORT`.
+         *
+         *     An API key needs the scope `QUEUE_READ`.
          */
         get: operations["getPlaceOf"];
         /**
          * Lets a user in at once, who need not be in the line.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`.
+         *
+         *     An API key needs the scope `QUEUE_WRITE`.
          */
         put: operations["letIn"];
         post?: never;
@@ -328,6 +408,8 @@ export interface paths {
          * Takes a user out of the line, and ends the user's pass. Seats that the user has stay as they
          *     are.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`.
+         *
+         *     An API key needs the scope `QUEUE_WRITE`.
          */
         delete: operations["sendAway"];
         options?: never;
@@ -347,6 +429,8 @@ export interface paths {
         /**
          * Puts blocked seats back on sale.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`.
+         *
+         *     An API key needs the scope `SEATS_BLOCK`.
          */
         post: operations["unblockSeats"];
         delete?: never;
@@ -365,6 +449,8 @@ export interface paths {
         /**
          * A reservation of any buyer, once its payment has begun.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`, `SUPPORT`.
+         *
+         *     An API key needs the scope `RESERVATIONS_READ`.
          */
         get: operations["getBuyerReservation"];
         put?: never;
@@ -388,6 +474,8 @@ export interface paths {
          * Cancels a paid reservation of any buyer, or some of its seats, at any time. Behind the end of
          *     refunds the last fee goes on. The money goes back first (202 while that is under way).
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `RESERVATIONS_CANCEL`.
          */
         post: operations["cancelBuyerReservation"];
         delete?: never;
@@ -406,12 +494,16 @@ export interface paths {
         /**
          * The sites of the caller, in the order in which they were made.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`, `SUPPORT`.
+         *
+         *     An API key needs the scope `CATALOGUE_READ`.
          */
         get: operations["listSites"];
         put?: never;
         /**
          * Creates a site from a plan (docs/SITE-PLAN.md).
          * @description For `ADMIN`.
+         *
+         *     An API key needs the scope `CATALOGUE_WRITE`.
          */
         post: operations["createSite"];
         delete?: never;
@@ -432,6 +524,8 @@ export interface paths {
         /**
          * Reads the plan of another program, and stores nothing.
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `CATALOGUE_WRITE`.
          */
         post: operations["importPlan"];
         delete?: never;
@@ -452,12 +546,16 @@ export interface paths {
          * Replaces the plan of a site that no match on sale uses. With `If-Match`, the site must have the
          *     version that you have read.
          * @description For `ADMIN`, `ORGANISER`.
+         *
+         *     An API key needs the scope `CATALOGUE_WRITE`.
          */
         put: operations["replaceSite"];
         post?: never;
         /**
          * Deletes a site that no match uses.
          * @description For `ADMIN`.
+         *
+         *     An API key needs the scope `CATALOGUE_WRITE`.
          */
         delete: operations["deleteSite"];
         options?: never;
@@ -508,7 +606,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Holds one seat. */
+        /**
+         * Holds one seat.
+         * @description An API key needs the scope `BUY`.
+         */
         post: operations["holdSeat"];
         delete?: never;
         options?: never;
@@ -525,7 +626,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Releases one held seat. */
+        /**
+         * Releases one held seat.
+         * @description An API key needs the scope `BUY`.
+         */
         post: operations["releaseSeat"];
         delete?: never;
         options?: never;
@@ -579,10 +683,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My holds in a match that have not expired, for a page that was reloaded and for another device. */
+        /**
+         * My holds in a match that have not expired, for a page that was reloaded and for another device.
+         * @description An API key needs the scope `BUY`.
+         */
         get: operations["listHolds"];
         put?: never;
-        /** Holds seats, all or none. */
+        /**
+         * Holds seats, all or none.
+         * @description An API key needs the scope `BUY`.
+         */
         post: operations["hold"];
         delete?: never;
         options?: never;
@@ -600,7 +710,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Releases the seats of a hold. */
+        /**
+         * Releases the seats of a hold.
+         * @description An API key needs the scope `BUY`.
+         */
         delete: operations["releaseHold"];
         options?: never;
         head?: never;
@@ -631,12 +744,21 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My place. Once I am admitted, this call picks the admission up, and my pass begins. */
+        /**
+         * My place. Once I am admitted, this call picks the admission up, and my pass begins.
+         * @description An API key needs the scope `BUY`.
+         */
         get: operations["getPlace"];
         put?: never;
-        /** Joins the queue. A user who has joined before keeps the place. */
+        /**
+         * Joins the queue. A user who has joined before keeps the place.
+         * @description An API key needs the scope `BUY`.
+         */
         post: operations["joinQueue"];
-        /** Leaves the queue, or returns the pass. Who joins again is at the end of the line. */
+        /**
+         * Leaves the queue, or returns the pass. Who joins again is at the end of the line.
+         * @description An API key needs the scope `BUY`.
+         */
         delete: operations["leaveQueue"];
         options?: never;
         head?: never;
@@ -757,6 +879,7 @@ export interface paths {
         /**
          * Confirms a payment. 200 only when PostgreSQL has the sale. 202 while the outcome is unknown or
          *     not yet persisted: then read the reservation until it is CONFIRMED.
+         * @description An API key needs the scope `BUY`.
          */
         post: operations["confirmPayment"];
         delete?: never;
@@ -774,7 +897,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Requests a payment for a PENDING reservation. */
+        /**
+         * Requests a payment for a PENDING reservation.
+         * @description An API key needs the scope `BUY`.
+         */
         post: operations["requestPayment"];
         delete?: never;
         options?: never;
@@ -828,7 +954,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One payment of mine. */
+        /**
+         * One payment of mine.
+         * @description An API key needs the scope `BUY`.
+         */
         get: operations["getPayment"];
         put?: never;
         post?: never;
@@ -845,10 +974,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My reservations, open and bought, the newest first. */
+        /**
+         * My reservations, open and bought, the newest first.
+         * @description An API key needs the scope `BUY`.
+         */
         get: operations["listReservations"];
         put?: never;
-        /** Reserves held seats: the time to pay begins. */
+        /**
+         * Reserves held seats: the time to pay begins.
+         * @description An API key needs the scope `BUY`.
+         */
         post: operations["reserve"];
         delete?: never;
         options?: never;
@@ -863,7 +998,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One reservation of mine. */
+        /**
+         * One reservation of mine.
+         * @description An API key needs the scope `BUY`.
+         */
         get: operations["getReservation"];
         put?: never;
         post?: never;
@@ -886,6 +1024,7 @@ export interface paths {
          * Cancels a reservation of mine, or some seats of a paid reservation, until the time and with the
          *     fee that `refund` of the reservation names. The money goes back first (202 while that is under
          *     way). A repeated call has the same response, however late it is by then.
+         * @description An API key needs the scope `BUY`.
          */
         post: operations["cancelReservation"];
         delete?: never;
@@ -901,7 +1040,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The payments of a reservation of mine, with their refunds. */
+        /**
+         * The payments of a reservation of mine, with their refunds.
+         * @description An API key needs the scope `BUY`.
+         */
         get: operations["listPayments"];
         put?: never;
         post?: never;
@@ -1358,6 +1500,47 @@ export interface components {
             labelsKo: string[];
             seatIds: components["schemas"]["SeatId"][];
         };
+        /** @description A new API key. */
+        ApiKeyInput: {
+            /**
+             * Format: date-time
+             * @description When the key ends by itself. Without it the key works until somebody deletes it.
+             */
+            expiresAt?: string | null;
+            /** @description For people, such as the name of the program: 1 to 60 characters. */
+            name: string;
+            /** @description Any role but ADMIN. A key with the role USER can only buy. */
+            role: components["schemas"]["Role"];
+            /** @description What the key may do, as far as its role allows it. */
+            scopes: components["schemas"]["Scope"][];
+            /** @description The sites at which the role counts, for ORGANISER and BOX_OFFICE: at most 20. */
+            sites?: string[];
+        };
+        /** @description A page of API keys. */
+        ApiKeyPage: {
+            apiKeys: components["schemas"]["ApiKeyView"][];
+            /** @description The `cursor` of the next page; null on the last page. */
+            nextCursor: string | null;
+        };
+        /** @description An API key, without the key itself. */
+        ApiKeyView: {
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description null: the key works until somebody deletes it.
+             */
+            expiresAt: string | null;
+            /**
+             * Format: uuid
+             * @description The audit trail names this id as the `actor` of what the program does.
+             */
+            id: string;
+            name: string;
+            role: components["schemas"]["Role"];
+            scopes: components["schemas"]["Scope"][];
+            sites: string[];
+        };
         /** @description An area: infield, outfield. */
         Area: {
             /** @description Unique among the areas of the site, 1 or more. */
@@ -1609,6 +1792,17 @@ export interface components {
             status: number;
         };
         /** @description The envelope of a success. */
+        Envelope_ApiKeyPage: {
+            /** @description A page of API keys. */
+            data: {
+                apiKeys: components["schemas"]["ApiKeyView"][];
+                /** @description The `cursor` of the next page; null on the last page. */
+                nextCursor: string | null;
+            };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
         Envelope_Areas: {
             /** @description Areas of a site. */
             data: {
@@ -1824,6 +2018,16 @@ export interface components {
                  *     scan. Anybody who shows a code may enter.
                  */
                 checkInCodes: components["schemas"]["CheckInCode"][];
+            };
+            /** Format: int32 */
+            status: number;
+        };
+        /** @description The envelope of a success. */
+        Envelope_NewApiKey: {
+            /** @description A new API key with its secret. */
+            data: components["schemas"]["ApiKeyView"] & {
+                /** @description For the header `Authorization: Bearer KEY`. It is shown only now: Grandstand keeps a hash. */
+                key: string;
             };
             /** Format: int32 */
             status: number;
@@ -2218,7 +2422,7 @@ export interface components {
          * @description The kind of a refusal, for programs. A code never changes its meaning.
          * @enum {string}
          */
-        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "SECOND_FACTOR_REQUIRED" | "PAYMENT_DECLINED" | "FORBIDDEN" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "WRONG_SECOND_FACTOR" | "SECOND_FACTOR_MISSING" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "SESSION_NOT_FOUND" | "CODE_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "BODY_TOO_SLOW" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "UNIT_INCOMPLETE" | "ACCESSIBLE_ONLY" | "AREA_FULL" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "TYPE_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "NOT_CONFIRMED" | "CHECKED_IN_BEFORE" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "SECOND_FACTOR_ON" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "VERSION_MISMATCH" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "HEAD_TOO_LARGE" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
+        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "SECOND_FACTOR_REQUIRED" | "PAYMENT_DECLINED" | "FORBIDDEN" | "SCOPE_MISSING" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "WRONG_SECOND_FACTOR" | "SECOND_FACTOR_MISSING" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "API_KEY_NOT_FOUND" | "SESSION_NOT_FOUND" | "CODE_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "BODY_TOO_SLOW" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "UNIT_INCOMPLETE" | "ACCESSIBLE_ONLY" | "AREA_FULL" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "TYPE_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "NOT_CONFIRMED" | "CHECKED_IN_BEFORE" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "SECOND_FACTOR_ON" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "VERSION_MISMATCH" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "HEAD_TOO_LARGE" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
         /**
          * @description A range of waiting time, from the measured pace: half of the people wait shorter than the first
          *     number, and 9 of 10 shorter than the second. 3,600 stands for an hour or more.
@@ -2659,6 +2863,11 @@ export interface components {
             /** Format: int32 */
             id: number;
             name: string;
+        };
+        /** @description A new API key with its secret. */
+        NewApiKey: components["schemas"]["ApiKeyView"] & {
+            /** @description For the header `Authorization: Bearer KEY`. It is shown only now: Grandstand keeps a hash. */
+            key: string;
         };
         /**
          * @description The data of a success that has none.
@@ -3288,6 +3497,11 @@ export interface components {
             /** @description The seats have neither names nor numbers. */
             unnumbered?: boolean;
         };
+        /**
+         * @description One thing that the owner of an API key may do with it, as far as the role of the key allows it.
+         * @enum {string}
+         */
+        Scope: "BUY" | "CATALOGUE_READ" | "CATALOGUE_WRITE" | "SEATS_BLOCK" | "QUEUE_READ" | "QUEUE_WRITE" | "RESERVATIONS_READ" | "RESERVATIONS_CANCEL" | "CHECK_IN";
         /** @description The last state of a seat that has changed. */
         SeatChange: {
             seatId: components["schemas"]["SeatId"];
@@ -3747,6 +3961,9 @@ export type AccountView = components['schemas']['AccountView'];
 export type AdmitDone = components['schemas']['AdmitDone'];
 export type AdmitInput = components['schemas']['AdmitInput'];
 export type Alternative = components['schemas']['Alternative'];
+export type ApiKeyInput = components['schemas']['ApiKeyInput'];
+export type ApiKeyPage = components['schemas']['ApiKeyPage'];
+export type ApiKeyView = components['schemas']['ApiKeyView'];
 export type Area = components['schemas']['Area'];
 export type AreaChoice = components['schemas']['AreaChoice'];
 export type AreaId = components['schemas']['AreaId'];
@@ -3773,6 +3990,7 @@ export type DrawView = components['schemas']['DrawView'];
 export type Envelope_AccountPage = components['schemas']['Envelope_AccountPage'];
 export type Envelope_AccountView = components['schemas']['Envelope_AccountView'];
 export type Envelope_AdmitDone = components['schemas']['Envelope_AdmitDone'];
+export type Envelope_ApiKeyPage = components['schemas']['Envelope_ApiKeyPage'];
 export type Envelope_Areas = components['schemas']['Envelope_Areas'];
 export type Envelope_Blocks = components['schemas']['Envelope_Blocks'];
 export type Envelope_BuyerReservation = components['schemas']['Envelope_BuyerReservation'];
@@ -3786,6 +4004,7 @@ export type Envelope_LineView = components['schemas']['Envelope_LineView'];
 export type Envelope_MatchPage = components['schemas']['Envelope_MatchPage'];
 export type Envelope_MatchView = components['schemas']['Envelope_MatchView'];
 export type Envelope_MyReservation = components['schemas']['Envelope_MyReservation'];
+export type Envelope_NewApiKey = components['schemas']['Envelope_NewApiKey'];
 export type Envelope_Nothing = components['schemas']['Envelope_Nothing'];
 export type Envelope_PaymentHistory = components['schemas']['Envelope_PaymentHistory'];
 export type Envelope_PaymentView = components['schemas']['Envelope_PaymentView'];
@@ -3839,6 +4058,7 @@ export type Method = components['schemas']['Method'];
 export type MyReservation = components['schemas']['MyReservation'];
 export type Name = components['schemas']['Name'];
 export type Named = components['schemas']['Named'];
+export type NewApiKey = components['schemas']['NewApiKey'];
 export type Nothing = components['schemas']['Nothing'];
 export type OnlyAreas = components['schemas']['OnlyAreas'];
 export type OrganiserCancelInput = components['schemas']['OrganiserCancelInput'];
@@ -3880,6 +4100,7 @@ export type ResetRequest = components['schemas']['ResetRequest'];
 export type Role = components['schemas']['Role'];
 export type Row = components['schemas']['Row'];
 export type Run = components['schemas']['Run'];
+export type Scope = components['schemas']['Scope'];
 export type SeatChange = components['schemas']['SeatChange'];
 export type SeatChoice = components['schemas']['SeatChoice'];
 export type SeatEvent = components['schemas']['SeatEvent'];
@@ -3985,7 +4206,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4088,7 +4312,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4227,7 +4454,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4335,6 +4565,387 @@ export interface operations {
             };
         };
     };
+    listApiKeys: {
+        parameters: {
+            query?: {
+                /** @description The `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 100, default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_ApiKeyPage"];
+                };
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Not needed, and not used. Each call makes another key. Delete the one whose response was lost: `listApiKeys`. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApiKeyInput"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_NewApiKey"];
+                };
+            };
+            /**
+             * @description - `VALIDATION`: A field is missing or wrong; `errors` names each.
+             *     - `MALFORMED`: The body is not JSON, or the head of the request can't be read.
+             */
+            400: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_LARGE`: The body is above the limit. */
+            413: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: The body is not `application/json`. */
+            415: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
+            400: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `UNAUTHORIZED`: There is no token, it is too old, or the session has ended. */
+            401: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `API_KEY_NOT_FOUND`: There is no such API key, or somebody has deleted it. */
+            404: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `CHANGED_MEANWHILE`: Somebody else changed the document. */
+            409: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `INTERNAL`: The server has a bug. */
+            500: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `OVERLOADED`: This is more than this node can serve now.
+             *     - `UNAVAILABLE`: Redis does not reply, or is out of memory.
+             *     - `NOT_LOADED`: The seats of the match are being loaded.
+             *     - `TIMEOUT`: There was no response within 15 seconds.
+             */
+            503: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listAuditTrail: {
         parameters: {
             query?: {
@@ -4343,7 +4954,7 @@ export interface operations {
                 /** @description Only acts on this target, such as `match/UUID`. */
                 target?: string;
                 /** @description Only acts of this kind. */
-                act?: "SITE_CREATED" | "SITE_REPLACED" | "SITE_DELETED" | "MATCH_CREATED" | "MATCH_CHANGED" | "MATCH_DELETED" | "MATCH_ANNOUNCED" | "SALE_OPENED" | "SALE_CLOSED" | "QUEUE_CHANGED" | "SEATS_BLOCKED" | "SEATS_UNBLOCKED" | "PEOPLE_LET_IN" | "PERSON_LET_IN" | "PERSON_SENT_AWAY" | "PLACE_READ" | "RESERVATION_READ" | "RESERVATION_CANCELLED" | "CHECKED_IN" | "ACCOUNTS_READ" | "ACCOUNT_CREATED" | "ACCOUNT_CHANGED" | "TRAIL_READ" | "LOG_IN_FAILED" | "SESSION_ENDED" | "PASSWORD_CHANGED" | "EMAIL_VERIFIED" | "ACCOUNT_DELETED";
+                act?: "SITE_CREATED" | "SITE_REPLACED" | "SITE_DELETED" | "MATCH_CREATED" | "MATCH_CHANGED" | "MATCH_DELETED" | "MATCH_ANNOUNCED" | "SALE_OPENED" | "SALE_CLOSED" | "QUEUE_CHANGED" | "SEATS_BLOCKED" | "SEATS_UNBLOCKED" | "PEOPLE_LET_IN" | "PERSON_LET_IN" | "PERSON_SENT_AWAY" | "PLACE_READ" | "RESERVATION_READ" | "RESERVATION_CANCELLED" | "CHECKED_IN" | "ACCOUNTS_READ" | "ACCOUNT_CREATED" | "ACCOUNT_CHANGED" | "TRAIL_READ" | "LOG_IN_FAILED" | "SESSION_ENDED" | "PASSWORD_CHANGED" | "EMAIL_VERIFIED" | "ACCOUNT_DELETED" | "API_KEY_CREATED" | "API_KEY_DELETED";
                 /** @description The `nextCursor` of the page before. */
                 cursor?: string;
                 /** @description 1 to 500, default 100. */
@@ -4392,7 +5003,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4505,7 +5119,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4619,7 +5236,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4795,7 +5415,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4967,7 +5590,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5121,7 +5747,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5295,7 +5924,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5440,7 +6072,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5618,7 +6253,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5792,7 +6430,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5927,7 +6568,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6085,7 +6729,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6265,7 +6912,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6404,7 +7054,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6579,7 +7232,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6755,7 +7411,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6926,7 +7585,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7060,7 +7722,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7191,7 +7856,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7321,7 +7989,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7489,7 +8160,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7631,6 +8305,7 @@ export interface operations {
             };
             /**
              * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
              *     - `NOT_YOURS`: The caller does not hold the seats.
              */
             403: {
@@ -7824,7 +8499,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7938,7 +8616,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8102,7 +8783,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8243,7 +8927,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8426,7 +9113,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8755,7 +9445,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `PASS_REQUIRED`: The match has a queue, and the caller has no valid pass.
+             * @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             *     - `PASS_REQUIRED`: The match has a queue, and the caller has no valid pass.
              *     - `EMAIL_NOT_VERIFIED`: The match sells only to users whose e-mail is verified.
              */
             403: {
@@ -8905,7 +9596,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `NOT_YOURS`: The caller does not hold the seats. */
+            /**
+             * @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             *     - `NOT_YOURS`: The caller does not hold the seats.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9267,6 +9961,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /**
              * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `SEAT_NOT_FOUND`: The site has no such seats; `seatIds` names them.
@@ -9387,7 +10093,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `PASS_REQUIRED`: The match has a queue, and the caller has no valid pass.
+             * @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             *     - `PASS_REQUIRED`: The match has a queue, and the caller has no valid pass.
              *     - `EMAIL_NOT_VERIFIED`: The match sells only to users whose e-mail is verified.
              */
             403: {
@@ -9574,7 +10281,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `NOT_YOURS`: The caller does not hold the seats. */
+            /**
+             * @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             *     - `NOT_YOURS`: The caller does not hold the seats.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9798,6 +10508,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /**
              * @description - `MATCH_NOT_FOUND`: There is no such match, or it is a draft and the caller is no administrator.
              *     - `NOT_IN_QUEUE`: The caller has not joined the queue.
@@ -9931,7 +10653,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `CHALLENGE_REQUIRED`: The waiting room asks for the solution of `challenge`; an old solution, or one that does not fit, gets a new challenge. */
+            /**
+             * @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             *     - `CHALLENGE_REQUIRED`: The waiting room asks for the solution of `challenge`; an old solution, or one that does not fit, gets a new challenge.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -10079,6 +10804,18 @@ export interface operations {
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -10773,6 +11510,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /**
              * @description - `RESERVATION_NOT_FOUND`: The caller has no such reservation.
              *     - `PAYMENT_NOT_FOUND`: The caller has no such payment.
@@ -10938,6 +11687,18 @@ export interface operations {
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -11358,6 +12119,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description - `PAYMENT_NOT_FOUND`: The caller has no such payment. */
             404: {
                 headers: {
@@ -11467,6 +12240,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
@@ -11569,7 +12354,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `NOT_YOURS`: The caller does not hold the seats. */
+            /**
+             * @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             *     - `NOT_YOURS`: The caller does not hold the seats.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -11747,6 +12535,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description - `RESERVATION_NOT_FOUND`: The caller has no such reservation. */
             404: {
                 headers: {
@@ -11875,7 +12675,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `NOT_YOURS`: The caller does not hold the seats. */
+            /**
+             * @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             *     - `NOT_YOURS`: The caller does not hold the seats.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -12046,6 +12849,18 @@ export interface operations {
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -13046,7 +13861,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site. */
+            /**
+             * @description - `FORBIDDEN`: The role of the caller does not allow this, or not at this site.
+             *     - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -13161,6 +13979,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
@@ -13258,7 +14088,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `WRONG_PASSWORD`: A caller who is logged in gave a wrong password. */
+            /**
+             * @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             *     - `WRONG_PASSWORD`: A caller who is logged in gave a wrong password.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -13403,6 +14236,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
@@ -13499,7 +14344,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `WRONG_PASSWORD`: A caller who is logged in gave a wrong password. */
+            /**
+             * @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             *     - `WRONG_PASSWORD`: A caller who is logged in gave a wrong password.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -13644,7 +14492,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `WRONG_PASSWORD`: A caller who is logged in gave a wrong password.
+             * @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             *     - `WRONG_PASSWORD`: A caller who is logged in gave a wrong password.
              *     - `WRONG_SECOND_FACTOR`: The code of the second factor is wrong, too old, or was used before.
              */
             403: {
@@ -13798,7 +14647,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `WRONG_PASSWORD`: A caller who is logged in gave a wrong password. */
+            /**
+             * @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             *     - `WRONG_PASSWORD`: A caller who is logged in gave a wrong password.
+             */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -13943,7 +14795,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `WRONG_PASSWORD`: A caller who is logged in gave a wrong password.
+             * @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only.
+             *     - `WRONG_PASSWORD`: A caller who is logged in gave a wrong password.
              *     - `WRONG_SECOND_FACTOR`: The code of the second factor is wrong, too old, or was used before.
              */
             403: {
@@ -14072,6 +14925,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description - `TOO_MANY_REQUESTS`: The caller is above a rate limit. */
             429: {
                 headers: {
@@ -14143,6 +15008,18 @@ export interface operations {
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -14234,6 +15111,18 @@ export interface operations {
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `SCOPE_MISSING`: The caller has an API key without the scope of this call, or the call is for people only. */
+            403: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -14872,10 +15761,10 @@ type ReadonlyArray<T> = [
 ] extends [
     unknown[]
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
-export const pathsApiAdminAuditGetParametersQueryActValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/audit"]["get"]["parameters"]["query"]["act"]> = ["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED", "MATCH_CREATED", "MATCH_CHANGED", "MATCH_DELETED", "MATCH_ANNOUNCED", "SALE_OPENED", "SALE_CLOSED", "QUEUE_CHANGED", "SEATS_BLOCKED", "SEATS_UNBLOCKED", "PEOPLE_LET_IN", "PERSON_LET_IN", "PERSON_SENT_AWAY", "PLACE_READ", "RESERVATION_READ", "RESERVATION_CANCELLED", "CHECKED_IN", "ACCOUNTS_READ", "ACCOUNT_CREATED", "ACCOUNT_CHANGED", "TRAIL_READ", "LOG_IN_FAILED", "SESSION_ENDED", "PASSWORD_CHANGED", "EMAIL_VERIFIED", "ACCOUNT_DELETED"];
+export const pathsApiAdminAuditGetParametersQueryActValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/audit"]["get"]["parameters"]["query"]["act"]> = ["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED", "MATCH_CREATED", "MATCH_CHANGED", "MATCH_DELETED", "MATCH_ANNOUNCED", "SALE_OPENED", "SALE_CLOSED", "QUEUE_CHANGED", "SEATS_BLOCKED", "SEATS_UNBLOCKED", "PEOPLE_LET_IN", "PERSON_LET_IN", "PERSON_SENT_AWAY", "PLACE_READ", "RESERVATION_READ", "RESERVATION_CANCELLED", "CHECKED_IN", "ACCOUNTS_READ", "ACCOUNT_CREATED", "ACCOUNT_CHANGED", "TRAIL_READ", "LOG_IN_FAILED", "SESSION_ENDED", "PASSWORD_CHANGED", "EMAIL_VERIFIED", "ACCOUNT_DELETED", "API_KEY_CREATED", "API_KEY_DELETED"];
 export const pathsApiAdminSitesImportPostParametersQueryFromValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/sites/import"]["post"]["parameters"]["query"]["from"]> = ["pretix", "csv", "seatsio"];
 export const challengeKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ChallengeKind"]> = ["WORK", "WIDGET"];
-export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "SECOND_FACTOR_REQUIRED", "PAYMENT_DECLINED", "FORBIDDEN", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "WRONG_SECOND_FACTOR", "SECOND_FACTOR_MISSING", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SESSION_NOT_FOUND", "CODE_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "UNIT_INCOMPLETE", "ACCESSIBLE_ONLY", "AREA_FULL", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "TYPE_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "NOT_CONFIRMED", "CHECKED_IN_BEFORE", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "SECOND_FACTOR_ON", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "VERSION_MISMATCH", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "HEAD_TOO_LARGE", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
+export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "SECOND_FACTOR_REQUIRED", "PAYMENT_DECLINED", "FORBIDDEN", "SCOPE_MISSING", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "WRONG_SECOND_FACTOR", "SECOND_FACTOR_MISSING", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "API_KEY_NOT_FOUND", "SESSION_NOT_FOUND", "CODE_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "UNIT_INCOMPLETE", "ACCESSIBLE_ONLY", "AREA_FULL", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "TYPE_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "NOT_CONFIRMED", "CHECKED_IN_BEFORE", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "SECOND_FACTOR_ON", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "VERSION_MISMATCH", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "HEAD_TOO_LARGE", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "ANNOUNCED", "OPEN", "CLOSED"];
 export const methodValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Method"]> = ["CARD", "TRANSFER", "EASY_PAY"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];
@@ -14893,6 +15782,7 @@ export const queueStateValues: ReadonlyArray<FlattenedDeepRequired<components>["
 export const refundStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["RefundStatus"]> = ["BEGUN", "DONE", "REFUSED"];
 export const reservationStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ReservationStatus"]> = ["PENDING", "PAYING", "CONFIRMED", "CANCELLED", "EXPIRED"];
 export const roleValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Role"]> = ["USER", "ADMIN", "ORGANISER", "BOX_OFFICE", "SUPPORT"];
+export const scopeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Scope"]> = ["BUY", "CATALOGUE_READ", "CATALOGUE_WRITE", "SEATS_BLOCK", "QUEUE_READ", "QUEUE_WRITE", "RESERVATIONS_READ", "RESERVATIONS_CANCEL", "CHECK_IN"];
 export const seatEventOneOf0EventValues: ReadonlyArray<Extract<FlattenedDeepRequired<components>["schemas"]["SeatEvent"], {
     event: unknown;
 }>["event"]> = ["snapshot"];
