@@ -222,7 +222,8 @@ pub async fn account_with_password(
     let fits = verify_password(password, hash).await?;
     if !fits {
         if let Some(guess) = &guess {
-            services.limits.wrong_guess(&services.engine, guess).await;
+            let account = services.tokens.keyed_hash(&email)?;
+            services.limits.wrong_guess(&services.engine, guess, &account).await;
         }
         let known = account.as_ref().map(|account| account_target(account.id));
         let target = known.unwrap_or_else(|| "account/unknown".to_owned());

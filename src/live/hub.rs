@@ -49,8 +49,9 @@ pub struct Hub {
     catalog: Arc<Catalog>,
     tail: OnceLock<Tail>,
     running: Mutex<HashMap<MatchId, Running>>,
-    /// One feed starts at a time: two for one match would follow its stream twice.
-    starting: AsyncMutex<()>,
+    /// One feed of each partition starts at a time, because two for one match would follow its
+    /// stream twice. Only one of all would let a Redis that does not reply stop all others.
+    starting: Vec<AsyncMutex<()>>,
     /// The event streams.
     pub shards: Shards,
 }
@@ -58,12 +59,13 @@ pub struct Hub {
 impl Hub {
     /// A hub without feeds.
     pub fn new(engine: Arc<Engine>, catalog: Arc<Catalog>) -> Self {
+        let starting = (0..engine.partition_count()).map(|_| AsyncMutex::default()).collect();
         Self {
             engine,
             catalog,
             tail: OnceLock::new(),
             running: Mutex::default(),
-            starting: AsyncMutex::default(),
+            starting,
             shards: Shards::default(),
         }
     }
@@ -94,7 +96,9 @@ impl Hub {
     }
 
     async fn start(self: &Arc<Self>, id: MatchId) -> Result<Arc<MatchFeed>, EngineError> {
-        let _alone = self.starting.lock().await;
+        let partition = usize::from(id.partition().0);
+        let alone = self.starting.get(partition).ok_or(Refusal::NotFound(Noun::Match))?;
+        let _alone = alone.lock().await;
         loop {
             if let Some(feed) = self.current(id) {
                 return Ok(feed);

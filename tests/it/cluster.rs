@@ -6,6 +6,7 @@ use crate::support::cluster::PrivateCluster;
 use crate::support::node::{TestMatch, TestNode};
 use crate::support::purchases::{Seller, sells_within};
 use grandstand::domain::ids::Partition;
+use grandstand::node::NodeRole;
 use grandstand::redis::keys::PartitionKeys;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -177,5 +178,36 @@ async fn a_dead_master_stops_its_own_partitions_only() {
     sale.cluster.migrate_slot(PrivateCluster::slot_of(Partition(3)), 1).await;
     sale.all_sell_within(AFTER_MOVE).await;
     sale.buy_everywhere(8..12).await;
+    sale.finish().await;
+}
+
+/// A node that has no maps yet, as after a start, makes the others while a master does not reply.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_master_keeps_no_map_of_others_waiting() {
+    let sale = ClusterSale::start(0).await;
+    let fresh = sale.node.another_node(NodeRole::Api).await;
+    let guest = Client::new(fresh.url(), None);
+    let paths: Vec<String> =
+        sale.fixtures.iter().map(|fixture| fixture.path("/blocks/1/seats")).collect();
+    sale.cluster.freeze(1);
+    let stuck = [1, 2].map(|partition: usize| {
+        let (guest, path) = (guest.clone(), paths[partition].clone());
+        tokio::spawn(async move { guest.get(&path).await.status })
+    });
+    // Then the node has taken the calls that get no reply.
+    for _ in 0..50 {
+        guest.get("/api/time").await.expect(200);
+    }
+    for partition in [0, 3] {
+        guest.get(&paths[partition]).await.expect(200);
+        assert!(!stuck.iter().any(tokio::task::JoinHandle::is_finished), "it waited for them");
+    }
+    sale.cluster.thaw(1);
+    for call in stuck {
+        let status = call.await.unwrap();
+        assert!([200, 503].contains(&status), "{status}");
+    }
+    fresh.stop().await;
+    sale.all_sell_within(AFTER_DEATH).await;
     sale.finish().await;
 }

@@ -2,6 +2,8 @@
 
 use crate::support::client::Client;
 use crate::support::node::TestNode;
+use fred::prelude::*;
+use fred::types::{ClusterHash, CustomCommand};
 use grandstand::config::Settings;
 use grandstand::node::NodeRole;
 use serde_json::json;
@@ -194,5 +196,30 @@ async fn two_nodes_admit_as_many_unverified_holders_as_one() {
     hold(22, 22, "1.2.3.9").await.expect(201);
     hold(23, 23, "1.2.3.9").await.refused(429, "TOO_MANY_REQUESTS");
     other.stop().await;
+    node.finish().await;
+}
+
+/// People type their password in the field of the e-mail, too. A fast hash of it, even as the name
+/// of a counter, could be guessed by those who read Redis.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_counter_has_a_fast_hash_of_what_people_type() {
+    use base64::Engine as _;
+    use sha2::{Digest as _, Sha256};
+    let node = TestNode::start_with(limited).await;
+    let typed = "my-p@ssword.of-2026";
+    let body = json!({"email": typed, "password": "fan@test.example"});
+    node.guest().post("/api/users/log-in", &body).await.refused(401, "BAD_CREDENTIALS");
+    let hash = Sha256::digest(typed);
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let base64 = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash);
+    let raw = node.raw().await;
+    let keys = CustomCommand::new_static("KEYS", ClusterHash::Random, false);
+    let names: Vec<String> = raw.custom(keys, vec!["*"]).await.unwrap();
+    assert!(names.iter().any(|name| name.contains("wrong_log_ins_of_account")), "{names:?}");
+    for name in names {
+        for told in [typed, &hex[..16], &base64[..16]] {
+            assert!(!name.contains(told), "{name}");
+        }
+    }
     node.finish().await;
 }

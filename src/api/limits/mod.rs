@@ -255,11 +255,13 @@ impl RateLimits {
         Ok(Some(guess))
     }
 
-    /// Counts a wrong try to log in to an account for all nodes together. The owner at an address
+    /// Counts a wrong try to log in to an account for all nodes together. `account` names its
+    /// counter, and nobody must be able to guess the e-mail from it, because people also type
+    /// those of others, or a password. The owner at an address
     /// that they have used before is no stranger, and their mistakes do not count.
-    pub async fn wrong_guess(&self, engine: &Engine, guess: &Guess<'_>) {
+    pub async fn wrong_guess(&self, engine: &Engine, guess: &Guess<'_>, account: &str) {
         if guess.is_of_a_stranger()
-            && let Err(error) = self.shared.wrong_guess(engine, guess).await
+            && let Err(error) = self.shared.wrong_guess(engine, guess, account).await
         {
             tracing::debug!(?error, "a wrong log-in is not counted for its account");
         }

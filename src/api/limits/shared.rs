@@ -4,7 +4,6 @@
 use crate::api::address::block_of;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::guesses::{Guess, HOURLY_FACTOR};
-use crate::api::sessions::token_hash;
 use crate::config::Rates;
 use crate::domain::ids::{ReservationId, UserId};
 use crate::engine::Engine;
@@ -114,9 +113,13 @@ impl SharedLimits {
 
     /// Counts a wrong try of a stranger at an account. The next ones are slowed down when there
     /// were too many at all nodes together.
-    pub async fn wrong_guess(&self, engine: &Engine, guess: &Guess<'_>) -> ApiResult<()> {
-        // The counter has no e-mail, because people also type those of others, or a password.
-        let counter = format!("wrong_log_ins_of_account:{}", token_hash(guess.email()));
+    pub async fn wrong_guess(
+        &self,
+        engine: &Engine,
+        guess: &Guess<'_>,
+        account: &str,
+    ) -> ApiResult<()> {
+        let counter = format!("wrong_log_ins_of_account:{account}");
         let most = self.wrong_log_ins_of_account;
         let taken = engine.take_permit(guess.email(), &counter, most, HOUR_WINDOW).await?;
         if let Err(Wait(wait)) = taken {
