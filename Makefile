@@ -20,7 +20,7 @@ test_threads := $(shell cores=$$(getconf _NPROCESSORS_ONLN) && \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test api features fuzz sbom advisories breaker chaos bench bench-peers load lint fmt doc clean
+.PHONY: help run test api features fuzz sbom advisories breaker chaos rude bench bench-peers load lint fmt doc clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,12 @@ chaos: ## Repeat failures for half an hour or more (ARGS=kills for the tests wit
 	@scripts/setup run
 	@$(CARGO) test --locked --test it $(or $(ARGS),chaos::) -- --ignored --test-threads 1 --nocapture
 	@$(if $(ARGS),,$(MAKE) --no-print-directory breaker)
+
+rude: ## Play 2,000 rude clients of each kind against a release build
+	@scripts/setup run
+	@$(CARGO) build --locked --release --bin grandstand
+	@GRANDSTAND_BIN=$(target_dir)/release/grandstand \
+		$(CARGO) test --locked --test it two_thousand -- --ignored --test-threads 1 --nocapture
 
 bench: ## Run the benches, for 7 minutes after the build (ARGS=engine_hold for one of them)
 	@scripts/setup run

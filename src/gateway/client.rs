@@ -148,9 +148,9 @@ impl Client {
     }
 
     async fn until_not_busy(&self, call: &Call) -> Reply {
-        let mut pause_ms = BUSY_PAUSE_MS;
+        let (begun, mut pause_ms) = (Instant::now(), BUSY_PAUSE_MS);
         for _ in 0..BUSY_REPEATS_MAX {
-            let reply = self.once(call).await;
+            let (reply, retry_after) = self.once(call).await;
             let is_busy = match &reply {
                 Reply::Error { status: 409, code, .. } => code == "IDEMPOTENT_REQUEST_PROCESSING",
                 // A look-up can wait, but a buyer can't.
@@ -161,13 +161,19 @@ impl Client {
                 return reply;
             }
             let jitter_ms = getrandom::u64().unwrap_or(0) % pause_ms;
-            tokio::time::sleep(Duration::from_millis(pause_ms + jitter_ms)).await;
+            let pause = Duration::from_millis(pause_ms + jitter_ms).max(retry_after);
+            // No repeat is possible in time. The outcome is unknown, and the reconciler finds it out.
+            if begun.elapsed() + retry_after >= self.timeout {
+                return reply;
+            }
+            tokio::time::sleep(pause).await;
             pause_ms *= 2;
         }
-        self.once(call).await
+        self.once(call).await.0
     }
 
-    async fn once(&self, call: &Call) -> Reply {
+    /// The reply, and the time for which the gateway wants no other call.
+    async fn once(&self, call: &Call) -> (Reply, Duration) {
         let url = format!("{}{}", self.base_url, call.path);
         let request = match &call.post {
             Some((key, body)) => self.http.post(url).header("Idempotency-Key", key).json(body),
@@ -178,9 +184,9 @@ impl Client {
                 if status == 429 {
                     self.pace.slow_down(retry_after, Instant::now());
                 }
-                parse(status, &body)
+                (parse(status, &body), Duration::from_secs(retry_after.unwrap_or(0)))
             }
-            Err(error) => Reply::Nothing { reason: reason_of(error) },
+            Err(error) => (Reply::Nothing { reason: reason_of(error) }, Duration::ZERO),
         }
     }
 }

@@ -9,8 +9,12 @@ use serde_json::json;
 use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+
+/// Requests of one network that nginx works on at a time.
+const AT_A_TIME: usize = 8;
 
 /// An API node in a process of its own.
 struct Process {
@@ -53,6 +57,12 @@ impl Balancer {
             ("listen 8080 backlog=4096;", &format!("listen 127.0.0.1:{port};")),
             ("worker_rlimit_nofile 131072;", ""),
             ("worker_connections 65536;", "worker_connections 256;"),
+            ("limit_conn networks 4000;", &format!("limit_conn networks {AT_A_TIME};")),
+            // So that a test can call from any address.
+            (
+                "server_tokens off;",
+                "set_real_ip_from 127.0.0.1; real_ip_header X-Test-From; server_tokens off;",
+            ),
             ("/tmp/", &format!("{folder}/")),
             ("/dev/stdout", &format!("{folder}/calls")),
             ("/dev/stderr", &format!("{folder}/errors")),
@@ -111,6 +121,50 @@ async fn addresses_are_those_of_the_clients(balancer: &Balancer) {
     sign_up("127.0.0.3", "a3@test.example", "10.9.8.7").await.expect(201);
 }
 
+/// A request whose body does not come: nginx works on it until the body is late.
+async fn unfinished(balancer: &Balancer, from: &str) -> TcpStream {
+    let address = balancer.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /api/users/log-in HTTP/1.1\r\nhost: {address}\r\nx-test-from: {from}\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Nobody takes all connections of nginx: neither one address nor one network /64 of IPv6.
+async fn one_network_has_a_part_of_nginx(balancer: &Balancer) {
+    let call = async |from: &str| {
+        let call = balancer.client(None).request(Method::GET, "/health/live");
+        Answer::of(call.header("x-test-from", from).send().await.unwrap()).await
+    };
+    for (of_network, beside) in [
+        (["192.0.2.1", "192.0.2.1"], "192.0.2.2"),
+        (["2001:db8:1:1::1", "2001:db8:1:1:a::2"], "2001:db8:1:2::1"),
+    ] {
+        let mut held = Vec::new();
+        for number in 0..AT_A_TIME {
+            held.push(unfinished(balancer, of_network[number % 2]).await);
+        }
+        let refused = eventually("a refusal", async || {
+            let answer = call(of_network[0]).await;
+            (answer.status != 200).then_some(answer)
+        })
+        .await;
+        assert_eq!(refused.headers["retry-after"], "1");
+        assert_eq!(refused.headers["content-type"], "application/problem+json");
+        refused.refused(429, "TOO_MANY_REQUESTS");
+        assert_eq!(call(of_network[1]).await.status, 429);
+        assert_eq!(call(beside).await.status, 200);
+        drop(held);
+        eventually("there is room again", async || {
+            (call(of_network[0]).await.status == 200).then_some(())
+        })
+        .await;
+    }
+}
+
 /// Each of the two nodes has a slot for one stream, so one of three streams is refused.
 async fn a_refusal_of_a_node_is_not_repeated_elsewhere(balancer: &Balancer, fixture: &TestMatch) {
     let path = fixture.path("/blocks/2/seats/events");
@@ -161,6 +215,7 @@ async fn nginx_stands_before_two_nodes() {
     };
     tokio::time::timeout(Duration::from_secs(7), reading).await.expect("nginx keeps events back");
 
+    one_network_has_a_part_of_nginx(&balancer).await;
     addresses_are_those_of_the_clients(&balancer).await;
     a_refusal_of_a_node_is_not_repeated_elsewhere(&balancer, &fixture).await;
 

@@ -1,6 +1,8 @@
 //! Confirmations and look-ups, with each possible result.
 
 use super::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[tokio::test]
 async fn an_approval_is_approved_and_can_be_looked_up() {
@@ -170,6 +172,30 @@ async fn too_many_calls_are_unknown() {
     gateway.fault(json!({ "kind": "rateLimit", "perMinute": 1 })).await;
     assert!(matches!(gateway.toss.find_by_order(ORDER).await, Lookup::Found(_)));
     assert_unknown(&gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await, "429");
+}
+
+/// A gateway that wants no call for this number of seconds, and the number of calls that it gets.
+async fn calls_of_a_confirmation(retry_after_s: u64) -> usize {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let busy = axum::Router::new().fallback(async move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        let body = json!({"code": "TOO_MANY_REQUESTS", "message": "later"});
+        let head = [("retry-after", retry_after_s.to_string())];
+        (axum::http::StatusCode::TOO_MANY_REQUESTS, head, axum::Json(body))
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let toss = client(&format!("http://{}", listener.local_addr().unwrap()), "test_sk_busy", 8_000);
+    let server = tokio::spawn(async move { axum::serve(listener, busy).await });
+    assert_unknown(&toss.confirm("a-payment-key", ORDER, AMOUNT, 1).await, "429");
+    server.abort();
+    calls.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn a_gateway_that_wants_fewer_calls_gets_fewer() {
+    assert_eq!(calls_of_a_confirmation(60).await, 1, "no buyer waits for a minute");
+    assert_eq!(calls_of_a_confirmation(3).await, 3, "at 0, 3 and 6 of 8 seconds");
 }
 
 #[tokio::test]
