@@ -7563,7 +7563,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key and body give the first response again. */
+                /** @description With the same key and body nothing happens again, and the response shows how things stand. It is not marked as repeated. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -8189,7 +8189,7 @@ export interface operations {
             header?: {
                 /** @description The `version` that you have read, in quotes. The call is 412 when the document has another one. */
                 "If-Match"?: string;
-                /** @description The same key and body give the first response again. */
+                /** @description With the same key and body nothing happens again, and the response shows how things stand. It is not marked as repeated. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -14689,6 +14689,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
