@@ -142,6 +142,14 @@ fn describe_parameters(operation: &mut Operation) {
             parameter.description =
                 Some("The `ETag` that you have: 304 while nothing has changed.".to_owned());
         }
+        if parameter.name == "Last-Event-ID" {
+            parameter.description = Some(
+                "The `id` of the last event that you have: the stream begins with what you have \
+                 missed. Browsers send it by themselves. With any other text the stream begins \
+                 with a snapshot."
+                    .to_owned(),
+            );
+        }
         if let Some(schema) = &mut parameter.schema {
             without_null(schema);
         }

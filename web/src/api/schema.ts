@@ -9107,10 +9107,13 @@ export interface operations {
     watchBlock: {
         parameters: {
             query?: {
-                /** @description The id of the last event seen, as the header `Last-Event-ID`. */
+                /** @description As the header `Last-Event-ID`, for clients that can't send it. The header counts first. */
                 lastEventId?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `id` of the last event that you have: the stream begins with what you have missed. Browsers send it by themselves. With any other text the stream begins with a snapshot. */
+                "Last-Event-ID"?: string;
+            };
             path: {
                 match: string;
                 block: number;
@@ -10580,12 +10583,15 @@ export interface operations {
     watchMatch: {
         parameters: {
             query?: {
-                /** @description The id of the last event seen, as the header `Last-Event-ID`. */
+                /** @description As the header `Last-Event-ID`, for clients that can't send it. The header counts first. */
                 lastEventId?: string;
                 /** @description Only these blocks of the match: at most 100 ids with commas between. */
                 blocks?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `id` of the last event that you have: the stream begins with what you have missed. Browsers send it by themselves. With any other text the stream begins with a snapshot. */
+                "Last-Event-ID"?: string;
+            };
             path: {
                 match: string;
             };
