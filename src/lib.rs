@@ -6,6 +6,9 @@
 //! ```
 //! The tools around the engine are crates of their own: `crates/{demo,embedded,emulator,load}`.
 
+// They panic when their reader has gone: use `print` and `tell` of `grandstand_embedded`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod api;
 pub mod checkout;
 pub mod commands;

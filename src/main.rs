@@ -1,5 +1,8 @@
 //! The program: `grandstand COMMAND`.
 
+// They panic when their reader has gone: use `print` and `tell` of `grandstand_embedded`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use grandstand::api::document::openapi;
@@ -9,7 +12,7 @@ use grandstand::commands::{
 };
 use grandstand::config::{self, Settings};
 use grandstand::node::{Node, NodeRole};
-use grandstand_embedded::print;
+use grandstand_embedded::{print, tell};
 use grandstand_emulator::{Emulator, EmulatorSettings};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -175,7 +178,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("grandstand: {error:#}");
+            tell(format_args!("grandstand: {error:#}\n"));
             ExitCode::FAILURE
         }
     }
@@ -188,7 +191,7 @@ fn parse() -> anyhow::Result<(Cli, String)> {
     let command = config::with_sources(Cli::command(), file.as_deref(), &variables)?;
     let matches = command.clone().get_matches();
     for line in config::visible_secrets(&command, &matches) {
-        eprintln!("grandstand: {line}");
+        tell(format_args!("grandstand: {line}\n"));
     }
     let mut shown = String::new();
     if let (Some(("config", matches)), Some(command)) =
@@ -335,7 +338,7 @@ async fn dev(data: PathBuf, fresh: bool, settings: Settings) -> anyhow::Result<(
     print(format_args!("{}\n", dev.welcome()));
     announce(&dev.node);
     wait_for_signal().await?;
-    eprintln!("stopping");
+    tell("stopping\n");
     dev.stop().await
 }
 

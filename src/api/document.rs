@@ -6,7 +6,7 @@ use crate::api::api;
 use crate::api::error::{ApiError, ErrorCode, FieldError, PROBLEM, WantedChallenge};
 use crate::api::event_docs::describe_events;
 use crate::api::header_docs::{RETRY_AFTER, describe_headers, has_parameter, header, headers};
-use crate::api::idempotency::{KEY, WITHOUT_KEY};
+use crate::api::idempotency::{KEY, UNMARKED, WITHOUT_KEY};
 use crate::api::scopes::scope_of;
 use crate::api::staff::{Admin, Manager, Reader, Seller};
 use crate::domain::account::Role;
@@ -130,14 +130,20 @@ fn key_schema() -> RefOr<Schema> {
     key.pattern(Some("^[!-~]{1,255}$")).build().into()
 }
 
-/// Parameters are never null, and every `Idempotency-Key` has the same description.
+/// Parameters are never null, and every `Idempotency-Key` has a description.
 fn describe_parameters(operation: &mut Operation) {
+    let id = operation.operation_id.as_deref().unwrap_or_default();
+    let about_key = if UNMARKED.contains(&id) {
+        "With the same key and body nothing happens again, and the response shows how things \
+         stand. It is not marked as repeated."
+    } else {
+        "The same key and body give the first response again."
+    };
     for parameter in operation.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else { continue };
         if parameter.name == KEY {
             parameter.schema = Some(key_schema());
-            let words = "The same key and body give the first response again.";
-            parameter.description.get_or_insert_with(|| words.to_owned());
+            parameter.description.get_or_insert_with(|| about_key.to_owned());
         }
         if parameter.name == "If-Match" {
             let version = ObjectBuilder::new().schema_type(Type::String);
@@ -152,6 +158,14 @@ fn describe_parameters(operation: &mut Operation) {
         if parameter.name == "If-None-Match" {
             parameter.description =
                 Some("The `ETag` that you have: 304 while nothing has changed.".to_owned());
+        }
+        if parameter.name == "Last-Event-ID" {
+            parameter.description = Some(
+                "The `id` of the last event that you have: the stream begins with what you have \
+                 missed. Browsers send it by themselves. With any other text the stream begins \
+                 with a snapshot."
+                    .to_owned(),
+            );
         }
         if let Some(schema) = &mut parameter.schema {
             without_null(schema);

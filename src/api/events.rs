@@ -38,7 +38,7 @@ const STREAM_TTL: Duration = Duration::from_secs(1800);
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct StreamQuery {
-    /// The id of the last event seen, as the header `Last-Event-ID`.
+    /// As the header `Last-Event-ID`, for clients that can't send it. The header counts first.
     last_event_id: Option<String>,
     /// Only these blocks of the match: at most 100 ids with commas between.
     #[param(pattern = "^[0-9]{1,9}(,[0-9]{1,9}){0,99}$")]
@@ -49,7 +49,7 @@ pub struct StreamQuery {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct BlockStreamQuery {
-    /// The id of the last event seen, as the header `Last-Event-ID`.
+    /// As the header `Last-Event-ID`, for clients that can't send it. The header counts first.
     last_event_id: Option<String>,
 }
 
@@ -60,7 +60,8 @@ pub struct BlockStreamQuery {
 /// of silence there is a `heartbeat` {}. Only `snapshot` and `changes` have an id.
 #[utoipa::path(get, path = "/api/matches/{match}/blocks/{block}/seats/events",
     operation_id = "watchBlock", tag = "seats",
-    params(("match" = uuid::Uuid, Path), ("block" = u32, Path), BlockStreamQuery),
+    params(("match" = uuid::Uuid, Path), ("block" = u32, Path),
+        ("Last-Event-ID" = Option<String>, Header), BlockStreamQuery),
     responses((status = 200, content_type = "text/event-stream", body = Vec<SeatEvent>)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteNotFound, ErrorCode::MatchArchived, ErrorCode::TooManyStreams]))))]
@@ -83,7 +84,8 @@ pub async fn of_block(
 /// letter per seat in the snapshot.
 #[utoipa::path(get, path = "/api/matches/{match}/seats/events",
     operation_id = "watchMatch", tag = "seats",
-    params(("match" = uuid::Uuid, Path), StreamQuery),
+    params(("match" = uuid::Uuid, Path), ("Last-Event-ID" = Option<String>, Header),
+        StreamQuery),
     responses((status = 200, content_type = "text/event-stream", body = Vec<SeatEvent>)),
     extensions(("x-codes" = json!([
         ErrorCode::SiteNotFound, ErrorCode::BlockNotFound, ErrorCode::MatchArchived,

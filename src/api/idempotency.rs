@@ -10,10 +10,13 @@ pub const KEY: &str = "Idempotency-Key";
 /// The header of a response that repeats an earlier one.
 pub const REPLAYED: &str = "Idempotency-Replayed";
 
-/// The operations whose successes say that they are repeated. The others under a key return what
-/// is there now, and do not know whether an earlier call has made it.
-pub const MARKED: [&str; 6] =
-    ["hold", "reserve", "requestPayment", "createSite", "createMatch", "admitNow"];
+/// The operations whose successes say that they are repeated.
+pub const MARKED: [&str; 7] =
+    ["signUp", "hold", "reserve", "requestPayment", "createSite", "createMatch", "admitNow"];
+
+/// The other operations under a key. They make nothing with an id of its own, by which a repeated
+/// call would know what an earlier one has made.
+pub const UNMARKED: [&str; 2] = ["replaceSite", "cancelBuyerReservation"];
 
 /// What a repeated POST does on each route without a use for a key: the id of the operation, and a
 /// sentence.

@@ -1,9 +1,10 @@
 //! Matches as everybody sees them.
 
 use crate::api::Services;
-use crate::api::error::{ApiError, ApiResult};
+use crate::api::error::ApiResult;
 use crate::api::extract::{Envelope, Okay, Query};
 use crate::api::known_match::{KnownMatch, Viewer};
+use crate::api::page_query::{PageQuery, Size, number};
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::MatchId;
 use crate::live::match_now::MatchNow;
@@ -11,6 +12,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
+
+const PAGE_SIZE: Size = Size { usual: 50, most: 100 };
 
 /// A match.
 #[derive(Serialize, ToSchema)]
@@ -116,42 +119,36 @@ pub async fn page(
     query: ListQuery,
     sees: impl Fn(&Match) -> bool,
 ) -> ApiResult<MatchPage> {
-    let limit = usize::from(query.limit.unwrap_or(50));
-    if !(1..=100).contains(&limit) {
-        return Err(ApiError::field("limit", "must be 1 to 100"));
-    }
-    let after = match &query.cursor {
-        None => None,
-        Some(text) => Some(parse_cursor(text).ok_or_else(|| {
-            ApiError::field("cursor", "must be the nextCursor of an earlier page")
-        })?),
-    };
+    let cursor = query.cursor.as_deref();
+    let page = PageQuery::check(query.limit, cursor, &PAGE_SIZE, parse_cursor)?;
     let list = services.catalog.matches();
-    let mut found = list.iter().filter(|fixture| {
+    let found = list.iter().filter(|fixture| {
         sees(fixture)
             && query.status.is_none_or(|status| status == fixture.status)
             && query.from.is_none_or(|from| from <= fixture.starts_at)
             && query.to.is_none_or(|to| fixture.starts_at < to)
-            && after.is_none_or(|after| after < order(fixture.starts_at, fixture.id))
+            && page.after.is_none_or(|after| after < order(fixture))
     });
-    let (matches, counted) = MatchView::list(services, found.by_ref().take(limit)).await;
-    let more = found.next().is_some();
-    let next_cursor = matches
-        .last()
-        .filter(|_| more)
-        .map(|last| format!("{}_{}", last.now.starts_at.as_nanosecond(), last.now.id.key()));
+    let mut found: Vec<&Arc<Match>> = found.take(page.rows() as usize).collect();
+    let next_cursor = page.cut(&mut found, |last| {
+        let (at, id) = order(last);
+        format!("{at}_{}", id.key())
+    });
+    let (matches, counted) = MatchView::list(services, found.into_iter()).await;
     Ok(MatchPage { matches, next_cursor, counted })
 }
 
 /// The key of a match in the order of the list. It is as exact as the order of the catalogue: a
 /// coarser key would skip matches that start a moment apart.
-fn order(starts_at: jiff::Timestamp, id: MatchId) -> (i128, MatchId) {
-    (starts_at.as_nanosecond(), id)
+fn order(fixture: &Match) -> (i128, MatchId) {
+    (fixture.starts_at.as_nanosecond(), fixture.id)
 }
 
 fn parse_cursor(text: &str) -> Option<(i128, MatchId)> {
     let (at, id) = text.split_once('_')?;
-    Some((at.parse().ok()?, MatchId::from_key(id)?))
+    // Before 1970.
+    let (sign, at) = at.strip_prefix('-').map_or((1, at), |at| (-1, at));
+    Some((sign * number::<i128>(at, 21)?, MatchId::from_key(id)?))
 }
 
 /// One match.

@@ -39,6 +39,7 @@ pub mod one_of;
 pub mod operations;
 mod outgoing;
 pub mod page;
+pub mod page_query;
 pub mod passwords;
 pub mod pay_page;
 pub mod payment_history;

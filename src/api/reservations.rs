@@ -11,6 +11,7 @@ use crate::api::extract::{
     Accepted, Created, Envelope, IdempotencyKey, Input, Okay, OptionalInput, Path, Query,
 };
 use crate::api::idempotency::Repeatable;
+use crate::api::page_query::{PageQuery, Size, number};
 use crate::api::views::ReservationView;
 use crate::domain::bill::Bill;
 use crate::domain::claim::{Reservation, ReservationStatus};
@@ -27,8 +28,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
-/// The most reservations in a page, and the number without `limit`.
-const LISTED_MAX: u16 = 200;
+const PAGE_SIZE: Size = Size { usual: 200, most: 200 };
 /// Later than all reservations, in ms: the year 9999.
 const END_OF_TIME_MS: i64 = 253_402_300_799_000;
 
@@ -172,8 +172,7 @@ type Before = (i64, ReservationId);
 
 fn parse_cursor(text: &str) -> Option<Before> {
     let (ms, id) = text.split_once('_')?;
-    let digits = ms.len() <= 15 && ms.bytes().all(|byte| byte.is_ascii_digit());
-    Some((ms.parse().ok().filter(|_| digits)?, ReservationId::from_key(id)?))
+    Some((number(ms, 15)?, ReservationId::from_key(id)?))
 }
 
 /// My reservations, open and bought, the newest first.
@@ -185,16 +184,9 @@ pub async fn list(
     user: User,
     Query(query): Query<ReservationQuery>,
 ) -> ApiResult<Okay<ReservationList>> {
-    let limit = query.limit.unwrap_or(LISTED_MAX);
-    if !(1..=LISTED_MAX).contains(&limit) {
-        return Err(ApiError::field("limit", "must be 1 to 200"));
-    }
-    let before = query
-        .cursor
-        .as_deref()
-        .map_or(Some((END_OF_TIME_MS, ReservationId(uuid::Uuid::max()))), parse_cursor);
-    let before = before
-        .ok_or_else(|| ApiError::field("cursor", "must be the nextCursor of an earlier page"))?;
+    let cursor = query.cursor.as_deref();
+    let page = PageQuery::check(query.limit, cursor, &PAGE_SIZE, parse_cursor)?;
+    let before = page.after.unwrap_or((END_OF_TIME_MS, ReservationId(uuid::Uuid::max())));
     let reads = services.engine.partitions().map(async |partition| {
         // Without the clock no reservation is known to be late, so none is hidden.
         let now = services.engine.now_ms(partition).await.ok();
@@ -214,17 +206,17 @@ pub async fn list(
     found.retain(|reservation| reservation.status != ReservationStatus::Expired);
     found.retain(|reservation| place(reservation) < before);
     let known: HashSet<ReservationId> = found.iter().map(|reservation| reservation.id).collect();
-    let kept = services.store.reservations_of(user.id, before, i64::from(limit) + 1).await;
+    let kept = services.store.reservations_of(user.id, before, page.rows().into()).await;
     let history = kept.is_ok();
     if let Err(error) = &kept {
         tracing::warn!(user = %user.id, %error, "the history of a user can't be read");
     }
     found.extend(kept.unwrap_or_default().into_iter().filter(|kept| !known.contains(&kept.id)));
     found.sort_by_key(|reservation| std::cmp::Reverse(place(reservation)));
-    let more = found.len() > usize::from(limit);
-    found.truncate(limit.into());
-    let last = found.last().filter(|_| more).map(place);
-    let next_cursor = last.map(|(ms, id)| format!("{ms}_{}", id.key()));
+    let next_cursor = page.cut(&mut found, |last| {
+        let (ms, id) = place(last);
+        format!("{ms}_{}", id.key())
+    });
     let view = |reservation: &Reservation| {
         // Without the clock nothing is said about a refund.
         let now_ms = clocks.get(&reservation.id.partition()).copied().unwrap_or(i64::MAX);

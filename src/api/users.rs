@@ -7,6 +7,7 @@ use crate::api::error::{ApiError, ApiResult, ErrorCode, FieldError};
 use crate::api::extract::{
     Created, Envelope, IdempotencyKey, Input, NoContent, Okay, OptionalInput,
 };
+use crate::api::idempotency::Repeatable;
 use crate::api::passwords::{PASSWORD_BYTES_MAX, checked_password, hash_password, verify_password};
 use crate::api::sessions::{
     Agent, Pair, WithCookie, cookie_token, delete_cookie, end_by_token, end_entry, is_same_origin,
@@ -124,7 +125,7 @@ pub async fn sign_up(
     State(services): State<Arc<Services>>,
     key: IdempotencyKey,
     input: Input<SignUpInput>,
-) -> ApiResult<Created<UserView>> {
+) -> ApiResult<Repeatable<Created<UserView>>> {
     let email = checked_email(&input.value.email);
     let password = checked_password("password", &input.value.password);
     let (email, password) = match (email, password) {
@@ -148,7 +149,8 @@ pub async fn sign_up(
     operation.fingerprint = services.tokens.keyed_hash(&operation.fingerprint)?;
     let account = new_account(&services, email, password, Role::User).await?;
     let id = services.engine.create_account(&account, operation).await?;
-    Ok(Created(Account { id, ..account }.into()))
+    let replayed = id != account.id;
+    Ok(Repeatable { response: Created(Account { id, ..account }.into()), replayed })
 }
 
 /// A new account, which is not stored yet.

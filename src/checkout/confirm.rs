@@ -211,7 +211,6 @@ impl Checkout {
             Charge::Unknown { reason } => {
                 let payment = attempt.payment;
                 tracing::warn!(%payment, reason, "the outcome of a payment is unknown");
-                metrics::counter!("grandstand_payments_unknown_total").increment(1);
                 metrics::counter!("grandstand_payments_total", "outcome" => "unknown").increment(1);
                 // For those who read the reservation. The outcome counts without this, too.
                 let marked = tokio::time::timeout(MARK_TIMEOUT, self.engine.mark_asked(attempt));

@@ -10,6 +10,7 @@ use crate::store::dead_letters::DeadLetter;
 use crate::stream::journal::Journal;
 use anyhow::{Context as _, ensure};
 use clap::Subcommand;
+use grandstand_embedded::tell;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -227,9 +228,9 @@ async fn drained(
         );
         if !std::mem::replace(&mut is_announced, true) {
             let seconds = DRAIN_TIMEOUT.as_secs();
-            eprintln!(
-                "waiting at most {seconds} s for a worker to take the journal of {partition}"
-            );
+            tell(format_args!(
+                "waiting at most {seconds} s for a worker to take the journal of {partition}\n"
+            ));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grandstand_demo::{ACCOUNTS, DemoAccount};
-use grandstand_embedded::{PostgresSettings, PrivatePostgres, PrivateRedis, RedisSettings};
+use grandstand_embedded::{PostgresSettings, PrivatePostgres, PrivateRedis, RedisSettings, tell};
 use grandstand_emulator::{Emulator, EmulatorSettings};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl Dev {
             drop(crate::api::socket::bind(address, peer_timeout).await?);
         }
         let dir = prepare(dir)?;
-        eprintln!("starting Redis and PostgreSQL in {}", dir.display());
+        tell(format_args!("starting Redis and PostgreSQL in {}\n", dir.display()));
         let (redis_dir, postgres_dir) = (dir.join("redis"), dir.join("postgres"));
         let (redis, postgres) = tokio::try_join!(
             PrivateRedis::start(&redis_dir, RedisSettings::default()),

@@ -6,6 +6,7 @@ use crate::node::{NodeRole, build};
 use crate::stream::journal::Journal;
 use crate::workers::Workers;
 use crate::workers::rebuild::Agreement;
+use grandstand_embedded::tell;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +30,7 @@ pub async fn rebuild(settings: &Settings, only: Option<u16>) -> anyhow::Result<u
         let journal = Journal::open(services.engine.redis(), partition).await?;
         refuse_when_lost(&workers, partition).await?;
         let seconds = LOAD_TIMEOUT.as_secs();
-        eprintln!("loading partition {partition} from PostgreSQL, within {seconds} s");
+        tell(format_args!("loading partition {partition} from PostgreSQL, within {seconds} s\n"));
         services.engine.close_partition(partition).await?;
         let closed_at = Instant::now();
         while services.engine.epoch(partition).await?.is_none() {

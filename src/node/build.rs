@@ -29,6 +29,7 @@ use crate::stream::backlog::{BacklogLimits, Backlogs};
 use crate::stream::persisted::Persisted;
 use crate::workers::Workers;
 use anyhow::Context as _;
+use grandstand_embedded::tell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -227,7 +228,9 @@ pub(super) async fn wait_until_loaded(services: &Services, waiting: Waiting) -> 
             }
             Waiting::Command(most) if !announced => {
                 let most = most.as_secs();
-                eprintln!("waiting for a worker to load the partitions, at most {most} s");
+                tell(format_args!(
+                    "waiting for a worker to load the partitions, at most {most} s\n"
+                ));
             }
             Waiting::Command(most) if begun.elapsed() >= most => anyhow::bail!(
                 "no worker has loaded the partitions within {} s. Start one (`grandstand serve`, \

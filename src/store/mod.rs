@@ -26,6 +26,7 @@ pub use committed_payments::{ClaimRow, RefundRow};
 use crate::domain::position::Position;
 use crate::store::connect::StatementTimes;
 use deadpool_postgres::{Object, Pool, PoolError, Runtime, Timeouts};
+use grandstand_embedded::tell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -176,7 +177,7 @@ impl Store {
         let row =
             connection.query_one("select pg_try_advisory_lock($1) as locked", &[&MIGRATION_LOCK]);
         if !row.await?.get::<_, bool>("locked") {
-            eprintln!("waiting for another migration of this database to end, at most 60 s");
+            tell("waiting for another migration of this database to end, at most 60 s\n");
             let lock = connection.execute("select pg_advisory_lock($1)", &[&MIGRATION_LOCK]);
             lock.await.map_err(|error| {
                 let what = "another migration of this database has not ended within 60 s; run this \

@@ -24,7 +24,6 @@ pub(super) const HELP: &[(&str, Kind, &str)] = &[
     ("grandstand_reservations_confirmed_total", Counter, "Sales."),
     ("grandstand_payments_total", Counter, "Payments by their outcome."),
     ("grandstand_gateway_seconds", Histogram, "Time of a call to the gateway, with its repeats."),
-    ("grandstand_payments_unknown_total", Counter, "Calls to the gateway without an outcome."),
     ("grandstand_payments_unsettled_seconds", Gauge, "Age of the oldest payment without an end."),
     ("grandstand_gateway_away", Gauge, "1 while the gateway does not reply, else 0."),
     ("grandstand_refunds_owed_total", Counter, "Charges for seats that could not be delivered."),

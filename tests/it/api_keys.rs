@@ -3,7 +3,7 @@
 use crate::support::client::{Answer, Client};
 use crate::support::node::{TestMatch, TestNode, plan};
 use grandstand::api::document::openapi;
-use grandstand::api::idempotency::{MARKED, WITHOUT_KEY};
+use grandstand::api::idempotency::{MARKED, UNMARKED, WITHOUT_KEY};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -50,7 +50,8 @@ async fn a_key_used_with_another_body_is_refused() {
 #[test]
 fn each_post_says_what_a_key_does() {
     let document = serde_json::to_value(openapi()).unwrap();
-    let (mut marked, mut without) = (BTreeSet::new(), BTreeSet::new());
+    let (mut marked, mut unmarked, mut without) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let id = operation["operationId"].as_str().unwrap();
@@ -73,10 +74,15 @@ fn each_post_says_what_a_key_does() {
             if responses.into_iter().any(is_marked) {
                 assert!(uses, "{path}");
                 marked.insert(id);
+            } else if uses {
+                let told = key.unwrap()["description"].as_str().unwrap();
+                assert!(told.ends_with("It is not marked as repeated."), "{path}: {told}");
+                unmarked.insert(id);
             }
         }
     }
     assert_eq!(marked, BTreeSet::from(MARKED));
+    assert_eq!(unmarked, BTreeSet::from(UNMARKED));
     assert_eq!(without.len(), WITHOUT_KEY.len());
 }
 
@@ -112,6 +118,8 @@ async fn a_repeated_success_says_so() {
     let reservation = repeated(&fan, "/api/reservations", &body).await;
     let body = json!({"reservationId": reservation["id"], "method": "CARD"});
     repeated(&fan, "/api/payments/request", &body).await;
+    let body = json!({"email": "new@test.example", "password": "a password of tests"});
+    repeated(&node.guest(), "/api/users/sign-up", &body).await;
     let site = repeated(&admin, "/api/admin/sites", &plan()).await;
     let body = json!({"siteId": site["id"], "homeTeam": "A", "awayTeam": "B",
         "startsAt": "2030-05-05T09:30:00Z"});

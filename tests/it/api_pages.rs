@@ -1,8 +1,21 @@
-//! The lists of administrators, page by page.
+//! Lists, page by page.
 
+use crate::api_input::fields;
 use crate::support::client::Client;
 use crate::support::node::{TestNode, plan};
+use grandstand::api::document::openapi;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The lists that come in pages, each with the most rows of a page.
+const LISTS: [(&str, u32); 6] = [
+    ("/api/admin/accounts", 100),
+    ("/api/admin/audit", 500),
+    ("/api/admin/matches", 100),
+    ("/api/admin/sites", 100),
+    ("/api/matches", 100),
+    ("/api/reservations", 200),
+];
 
 /// The ids of all pages of a list, `limit` on each page.
 async fn pages(admin: &Client, path: &str, list: &str, limit: usize) -> Vec<String> {
@@ -48,11 +61,44 @@ async fn pages_of_matches_and_sites_are_complete_and_in_order() {
         let wanted: Vec<&String> = left.iter().map(|at| &matches[*at]).collect();
         assert_eq!(ids, wanted, "{query}");
     }
-    for wrong in ["limit=0", "limit=101", "cursor=x", "page=2"] {
-        for list in ["matches", "sites"] {
-            let path = format!("/api/admin/{list}?{wrong}");
-            admin.get(&path).await.refused(400, "VALIDATION");
+    node.finish().await;
+}
+
+/// All faults are named together, and a cursor is as a page gives it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_list_checks_its_limit_and_its_cursor() {
+    let node = TestNode::start().await;
+    let admin = node.admin().await;
+    for (path, most) in LISTS {
+        for limit in [1, most] {
+            admin.get(&format!("{path}?limit={limit}")).await.expect(200);
         }
+        let above = format!("limit={}", most + 1);
+        let signed = "cursor=%2B1_AAAAAAAAAAAAAAAAAAAAAA";
+        for (query, wrong) in [
+            ("limit=0", ["limit"].as_slice()),
+            (&above, &["limit"]),
+            ("limit=0&cursor=x", &["limit", "cursor"]),
+            ("cursor=", &["cursor"]),
+            ("cursor=%2B1", &["cursor"]),
+            (signed, &["cursor"]),
+        ] {
+            let problem = admin.get(&format!("{path}?{query}")).await.refused(400, "VALIDATION");
+            assert_eq!(fields(&problem), wrong, "{path}?{query}");
+        }
+        admin.get(&format!("{path}?page=2")).await.refused(400, "VALIDATION");
     }
     node.finish().await;
+}
+
+#[test]
+fn no_list_with_pages_is_left_out() {
+    let document = serde_json::to_value(openapi()).unwrap();
+    let has_cursor = |item: &Value| {
+        let mut parameters = item["get"]["parameters"].as_array().into_iter().flatten();
+        parameters.any(|parameter| parameter["name"] == "cursor")
+    };
+    let paths = document["paths"].as_object().unwrap();
+    let found = paths.iter().filter(|(_, item)| has_cursor(item)).map(|(path, _)| path.as_str());
+    assert_eq!(found.collect::<BTreeSet<_>>(), LISTS.map(|(path, _)| path).into());
 }

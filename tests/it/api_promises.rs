@@ -174,6 +174,8 @@ async fn streams_send_the_events_that_the_document_describes() {
     assert_eq!(streams.len(), 3, "{streams:?}");
     for (name, operation) in streams {
         let names = described(&document, operation);
+        // Only an event with an id can be the last one.
+        assert_eq!(reads(operation, "Last-Event-ID"), names.contains("changes"), "{name}");
         let path = name.trim_start_matches("GET ").replace("{match}", &fixture.id);
         let path = path.replace("{block}", "1");
         let mut response = node.guest().request(reqwest::Method::GET, &path).send().await.unwrap();

@@ -7,14 +7,14 @@ use fred::prelude::*;
 use serde_json::{Value, json};
 
 /// The code of each seat of a reservation, as its buyer sees them.
-async fn codes(fan: &Client, reservation: &Value) -> Vec<String> {
+pub(crate) async fn codes(fan: &Client, reservation: &Value) -> Vec<String> {
     let found = fan.get(&path_of(reservation)).await.expect(200);
     let codes = found["checkInCodes"].as_array().unwrap();
     let codes = codes.iter().map(|code| code["code"].as_str().unwrap().to_owned());
     codes.collect()
 }
 
-async fn scan(gate: &Client, match_id: &str, code: &str) -> Answer {
+pub(crate) async fn scan(gate: &Client, match_id: &str, code: &str) -> Answer {
     gate.post(&format!("/api/admin/matches/{match_id}/check-ins"), &json!({"code": code})).await
 }
 

@@ -48,6 +48,16 @@ async fn a_command_that_waits_says_so_and_ends() {
     node.finish().await;
 }
 
+/// `grandstand plan check missing.json 2>&1 | head -0`: it still fails in its own way.
+#[test]
+fn a_command_whose_words_nobody_reads_keeps_its_exit_status() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_grandstand"));
+    command.args(["plan", "check", "missing.json"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1), "a panic is 101");
+}
+
 /// It goes on when the other migration has ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_that_waits_for_another_says_so() {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const PASSWORD: &str = "a password of tests";
 
 /// The token of the last link in a text.
-fn token_in(text: &str, purpose: &str) -> Option<String> {
+pub(crate) fn token_in(text: &str, purpose: &str) -> Option<String> {
     let link = format!("https://tickets.test.example/#{purpose}=");
     let (_, rest) = text.rsplit_once(&link)?;
     Some(rest.split_whitespace().next()?.to_owned())

@@ -80,6 +80,7 @@ mod live_match;
 mod live_plan;
 mod live_streams;
 mod logs;
+mod long_term_secret;
 mod mail_links;
 mod memory_full;
 mod metrics;

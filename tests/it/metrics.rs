@@ -63,6 +63,7 @@ async fn the_metrics_say_how_a_sale_goes() {
     let page = process.operator.get("/metrics").await.body;
     let slowest = "grandstand_redis_seconds_bucket{call=\"batch\",le=\"15\"}";
     assert!(page.as_str().unwrap().contains(slowest), "{page}");
+    assert!(!page.as_str().unwrap().contains("payments_unknown"), "one metric says it: {page}");
     process.child.kill().await.unwrap();
     node.start_node().await;
     node.finish().await;

@@ -1,5 +1,6 @@
 //! The second factor of an account: codes of an app, which log-ins need beside the password.
 
+use crate::mail_links::token_in;
 use crate::support::client::{Answer, Client};
 use crate::support::node::{ADMIN, TestNode, eventually};
 use fred::prelude::*;
@@ -9,21 +10,21 @@ use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 use totp_rs::{Secret, Totp};
 
-const PATH: &str = "/api/users/me/second-factor";
+pub(crate) const PATH: &str = "/api/users/me/second-factor";
 const EMAIL: &str = "fan@test.example";
 const PASSWORD: &str = "a password of tests";
 /// Seconds in which a code stays the same.
 const STEP_S: u64 = 30;
 
 /// The app of an owner.
-struct App {
+pub(crate) struct App {
     totp: Totp,
     /// Begins in the middle of a step, so that no test meets the end of one.
     now_s: u64,
 }
 
 impl App {
-    async fn read(view: &Value, email: &str) -> Self {
+    pub(crate) async fn read(view: &Value, email: &str) -> Self {
         let secret = Secret::try_from_base32(view["secret"].as_str().unwrap()).unwrap();
         let totp = Totp::from_url(view["uri"].as_str().unwrap()).unwrap();
         assert_eq!(*totp.secret(), secret, "both say the same");
@@ -37,7 +38,7 @@ impl App {
     }
 
     /// The code of this many steps after now.
-    fn code(&self, steps: i64) -> String {
+    pub(crate) fn code(&self, steps: i64) -> String {
         let at = self.now_s.checked_add_signed(steps * STEP_S as i64).unwrap();
         self.totp.generate(at).to_string()
     }
@@ -154,5 +155,47 @@ async fn people_with_a_role_may_need_a_second_factor() {
     let body = json!({"refreshToken": session["refreshToken"]});
     let session = node.guest().post("/api/users/refresh", &body).await.expect(200);
     client(&node, &session).get("/api/admin/sites").await.expect(200);
+    node.finish().await;
+}
+
+/// Somebody who reads the mails of the owner, but has no app, gets a password and no session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_password_by_mail_leaves_the_second_factor_on() {
+    const NEW: &str = "a new password of tests";
+    let dir = tempfile::tempdir().unwrap();
+    let mails = dir.path().join("mails.txt");
+    let node = TestNode::start_with(|settings| {
+        settings.mail_file = Some(mails.clone());
+        settings.public_url = "https://tickets.test.example".to_owned();
+    })
+    .await;
+    let (fan, guest) = (node.user("fan").await, node.guest());
+    let view = fan.post(PATH, &json!({"password": PASSWORD})).await.expect(200);
+    let app = App::read(&view, EMAIL).await;
+    let body = json!({"setup": view["setup"], "code": app.code(-1), "password": PASSWORD});
+    fan.put(PATH, &body).await.expect(204);
+    let session = log_in(&node, Some(app.code(0))).await.expect(200);
+
+    guest.post("/api/users/password-reset", &json!({"email": EMAIL})).await.expect(202);
+    let token = eventually("the mail is in the file", async || {
+        token_in(&tokio::fs::read_to_string(&mails).await.ok()?, "reset")
+    })
+    .await;
+    let body = json!({"token": token, "newPassword": NEW});
+    let answer = guest.post("/api/users/password-reset/confirm", &body).await;
+    assert_eq!((answer.status, &answer.body), (204, &json!("")), "the link logs nobody in");
+    client(&node, &session).get("/api/users/me").await.refused(401, "UNAUTHORIZED");
+    let refresh = json!({"refreshToken": session["refreshToken"]});
+    guest.post("/api/users/refresh", &refresh).await.refused(401, "UNAUTHORIZED");
+
+    let log_in_with = async |password: &str, code: Option<String>| {
+        let body = json!({"email": EMAIL, "password": password, "code": code});
+        guest.post("/api/users/log-in", &body).await
+    };
+    log_in_with(NEW, None).await.refused(401, "SECOND_FACTOR_REQUIRED");
+    log_in_with(NEW, Some(app.code(0))).await.refused(403, "WRONG_SECOND_FACTOR");
+    log_in_with(PASSWORD, Some(app.code(1))).await.refused(401, "BAD_CREDENTIALS");
+    let session = log_in_with(NEW, Some(app.code(1))).await.expect(200);
+    assert_eq!(session["user"]["secondFactor"], true);
     node.finish().await;
 }

@@ -2,6 +2,9 @@
 //! faults breaks them. Then everything heals, and every promise is checked
 //! (docs/RELIABILITY.md, "The breaker").
 
+// They panic when their reader has gone: use `print` and `tell` of `grandstand_embedded`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod apart;
 mod behaviour;
 mod check;

@@ -1,6 +1,7 @@
 //! A process of Grandstand under a supervisor, which starts it again whenever it ends.
 
 use anyhow::{Context as _, Result};
+use grandstand_embedded::tell;
 use grandstand_faults::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
@@ -120,7 +121,7 @@ async fn supervise(
         let mut child = match spawn(&launch, failpoint.take().as_deref()) {
             Ok(child) => child,
             Err(error) => {
-                eprintln!("{}: {error:#}", launch.name);
+                tell(format_args!("{}: {error:#}\n", launch.name));
                 return;
             }
         };

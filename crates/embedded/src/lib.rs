@@ -14,7 +14,7 @@ mod redis;
 #[cfg(test)]
 mod tests;
 
-pub use output::print;
+pub use output::{print, tell};
 pub use postgres::{PostgresSettings, PrivatePostgres};
 pub use redis::{CLUSTER_BUS_BELOW, Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings};
 

@@ -6,6 +6,9 @@
 //! during the stall, and hide it. The client has a thread of its own, because it often shares the
 //! machine with the server.
 
+// They panic when their reader has gone: use `print` and `tell` of `grandstand_embedded`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod arguments;
 mod compare;
 mod crew;
@@ -28,6 +31,7 @@ mod wire;
 
 use crate::arguments::{LoadArguments, Scenario};
 use clap::Parser;
+use grandstand_embedded::tell;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -47,7 +51,7 @@ fn main() -> ExitCode {
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(run::run(arguments)));
     done.unwrap_or_else(|error| {
-        eprintln!("grandstand load: {error:#}");
+        tell(format_args!("grandstand load: {error:#}\n"));
         ExitCode::FAILURE
     })
 }

@@ -7,7 +7,7 @@ use crate::report::{Report, against, html, text, write_file};
 use crate::scenario;
 use crate::target::Target;
 use anyhow::{Context as _, ensure};
-use grandstand_embedded::print;
+use grandstand_embedded::{print, tell};
 use std::process::ExitCode;
 
 /// Runs a scenario. The exit status is 1 when a check has failed.
@@ -20,7 +20,7 @@ pub(crate) async fn run(arguments: LoadArguments) -> anyhow::Result<ExitCode> {
         return floor::write(&arguments);
     }
     if cfg!(debug_assertions) {
-        eprintln!("this is a debug build: a release is much faster than these numbers");
+        tell("this is a debug build: a release is much faster than these numbers\n");
     }
     if arguments.scenario == Scenario::Compare {
         return compare::run(&arguments).await;
@@ -57,6 +57,6 @@ fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
     if setrlimit(Resource::Nofile, raised).is_err() {
-        eprintln!("the limit of open files stays at {:?}", limit.current);
+        tell(format_args!("the limit of open files stays at {:?}\n", limit.current));
     }
 }

@@ -10,6 +10,7 @@ use futures::StreamExt as _;
 use grandstand::api::Services;
 use grandstand::domain::account::Account;
 use grandstand::domain::ids::{SessionId, UserId};
+use grandstand_embedded::tell;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -94,7 +95,7 @@ pub(crate) fn user_of(token: &str) -> Option<UserId> {
 
 fn progress(done: usize, count: usize, what: &str) {
     if done.is_multiple_of(PROGRESS_PEOPLE) || done == count {
-        eprintln!("  {done} of {count} people {what}");
+        tell(format_args!("  {done} of {count} people {what}\n"));
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Parser;
 use grandstand::commands::dev::Dev;
 use grandstand::config::Settings;
+use grandstand_embedded::tell;
 use std::path::{Path, PathBuf};
 
 /// The target of a test.
@@ -69,7 +70,7 @@ impl Target {
         let number = std::process::id();
         let dir =
             data.unwrap_or_else(|| std::env::temp_dir().join(format!("grandstand-load-{number}")));
-        eprintln!("starting a private installation in {}", dir.display());
+        tell(format_args!("starting a private installation in {}\n", dir.display()));
         let mut settings = Defaults::try_parse_from(["load"])?.settings;
         settings.listen = "127.0.0.1:0".to_owned();
         settings.ops_listen = "127.0.0.1:0".to_owned();
@@ -85,10 +86,10 @@ impl Target {
         }
         let dev = started.context("starting the private installation")?;
         let address = dev.node.address;
-        eprintln!(
-            "  it listens on {}; writes are durable, and rate limits are off",
+        tell(format_args!(
+            "  it listens on {}; writes are durable, and rate limits are off\n",
             dev.node.url()
-        );
+        ));
         let server = ServerAddress { address, host: address.to_string() };
         let name = "a private installation (Redis appendfsync always, PostgreSQL fsync on)";
         let private = Some(Private { dev, dir, is_temporary });

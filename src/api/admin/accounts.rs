@@ -4,6 +4,7 @@ use crate::api::Services;
 use crate::api::administrators::change_account;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Envelope, Input, NoContent, Okay, Path, Query};
+use crate::api::page_query::{PageQuery, Size};
 use crate::api::staff::{Admin, checked_sites};
 use crate::api::trail::{account_state, account_target};
 use crate::api::users::find_account;
@@ -17,6 +18,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
+
+const PAGE_SIZE: Size = Size { usual: 50, most: 100 };
 
 /// An account, without secrets.
 #[derive(Serialize, ToSchema)]
@@ -100,25 +103,18 @@ pub async fn list(
     Admin(admin): Admin,
     Query(query): Query<AccountQuery>,
 ) -> ApiResult<Okay<AccountPage>> {
-    let limit = query.limit.unwrap_or(50);
-    if !(1..=100).contains(&limit) {
-        return Err(ApiError::field("limit", "must be 1 to 100"));
-    }
-    let wrong = || ApiError::field("cursor", "must be the nextCursor of an earlier page");
-    let after = query.cursor.as_deref().map(|text| UserId::from_key(text).ok_or_else(wrong));
-    let after = after.transpose()?;
+    let AccountQuery { email, cursor, limit } = query;
+    let page = PageQuery::check(limit, cursor.as_deref(), &PAGE_SIZE, UserId::from_key)?;
     let entry = admin.act(Act::AccountsRead, "accounts".to_owned());
     services.note(admin.id.partition(), &entry).await?;
-    let mut found = match &query.email {
+    let mut found = match &email {
         Some(typed) => {
             let email = canonical_email(typed).unwrap_or_default();
             find_account(&services, typed, &email).await?.into_iter().collect()
         }
-        None => services.store.accounts_after(after, i64::from(limit) + 1).await?,
+        None => services.store.accounts_after(page.after, page.rows().into()).await?,
     };
-    let more = found.len() > usize::from(limit);
-    found.truncate(limit.into());
-    let next_cursor = found.last().filter(|_| more).map(|last| last.id.key());
+    let next_cursor = page.cut(&mut found, |last| last.id.key());
     let accounts = found.into_iter().map(AccountView::of).collect::<ApiResult<_>>()?;
     Ok(Okay(AccountPage { accounts, next_cursor }))
 }

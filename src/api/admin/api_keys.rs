@@ -5,6 +5,7 @@ use crate::api::administrators::change_account;
 use crate::api::api_keys::new_key;
 use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, Input, NoContent, Okay, Path, Query};
+use crate::api::page_query::{PageQuery, Size};
 use crate::api::scopes::roles_of;
 use crate::api::sessions::token_hash;
 use crate::api::staff::{Admin, checked_sites};
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 const NAME_CHARACTERS_MAX: usize = 60;
+const PAGE_SIZE: Size = Size { usual: 50, most: 100 };
 
 /// A new API key.
 #[derive(Deserialize, ToSchema)]
@@ -148,16 +150,10 @@ pub async fn list(
     Admin(_admin): Admin,
     Query(query): Query<ApiKeyQuery>,
 ) -> ApiResult<Okay<ApiKeyPage>> {
-    let limit = query.limit.unwrap_or(50);
-    if !(1..=100).contains(&limit) {
-        return Err(ApiError::field("limit", "must be 1 to 100"));
-    }
-    let wrong = || ApiError::field("cursor", "must be the nextCursor of an earlier page");
-    let after = query.cursor.as_deref().map(|text| UserId::from_key(text).ok_or_else(wrong));
-    let mut found = services.store.api_keys_after(after.transpose()?, i64::from(limit) + 1).await?;
-    let more = found.len() > usize::from(limit);
-    found.truncate(limit.into());
-    let next_cursor = found.last().filter(|_| more).map(|last| last.id.key());
+    let ApiKeyQuery { cursor, limit } = query;
+    let page = PageQuery::check(limit, cursor.as_deref(), &PAGE_SIZE, UserId::from_key)?;
+    let mut found = services.store.api_keys_after(page.after, page.rows().into()).await?;
+    let next_cursor = page.cut(&mut found, |last| last.id.key());
     let api_keys = found.into_iter().map(ApiKeyView::of).collect::<ApiResult<_>>()?;
     Ok(Okay(ApiKeyPage { api_keys, next_cursor }))
 }

@@ -5,6 +5,7 @@ use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, Okay, Path, Query};
 use crate::api::idempotency::Repeatable;
 use crate::api::if_match::IfMatch;
+use crate::api::page_query::{PageQuery, Size};
 use crate::api::staff::{Admin, Manager, Reader, has_site};
 use crate::api::trail::site_state;
 use crate::domain::catalog::{MatchStatus, Site};
@@ -18,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
+
+const PAGE_SIZE: Size = Size { usual: 50, most: 100 };
 
 /// A site without its plan.
 #[derive(Serialize, ToSchema)]
@@ -92,24 +95,16 @@ pub async fn list(
     Reader(user): Reader,
     Query(query): Query<SiteQuery>,
 ) -> ApiResult<Okay<SitePage>> {
-    let limit = usize::from(query.limit.unwrap_or(50));
-    if !(1..=100).contains(&limit) {
-        return Err(ApiError::field("limit", "must be 1 to 100"));
-    }
-    let after = query.cursor.as_deref().map(|text| SiteId::from_key(text).ok_or(text));
-    let after = after.transpose();
-    let after = after
-        .map_err(|_| ApiError::field("cursor", "must be the nextCursor of an earlier page"))?;
+    let cursor = query.cursor.as_deref();
+    let page = PageQuery::check(query.limit, cursor, &PAGE_SIZE, SiteId::from_key)?;
     let all = services.catalog.sites();
     let mut known: Vec<&Arc<KnownSite>> = all.iter().collect();
     known.retain(|known| has_site(&user, known.site.id));
-    known.retain(|known| after.is_none_or(|after| after < known.site.id));
+    known.retain(|known| page.after.is_none_or(|after| after < known.site.id));
     known.sort_by_key(|known| known.site.id);
-    let more = known.len() > limit;
-    known.truncate(limit);
-    let last = known.last().filter(|_| more).map(|known| known.site.id.key());
+    let next_cursor = page.cut(&mut known, |last| last.site.id.key());
     let sites = known.into_iter().map(|known| summary(known)).collect();
-    Ok(Okay(SitePage { sites, next_cursor: last }))
+    Ok(Okay(SitePage { sites, next_cursor }))
 }
 
 /// Replaces the plan of a site that no match on sale uses. With `If-Match`, the site must have the

@@ -3,6 +3,7 @@
 use crate::api::Services;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::extract::{Envelope, Okay, Query};
+use crate::api::page_query::{PageQuery, Size, number};
 use crate::api::staff::Admin;
 use crate::domain::trail::Act;
 use crate::store::trail::{TrailFilter, TrailRow};
@@ -12,6 +13,8 @@ use serde_json::Value;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+
+const PAGE_SIZE: Size = Size { usual: 100, most: 500 };
 
 /// An act.
 #[derive(Serialize, ToSchema)]
@@ -86,31 +89,21 @@ pub async fn list(
     Admin(admin): Admin,
     Query(query): Query<TrailQuery>,
 ) -> ApiResult<Okay<TrailPage>> {
-    let limit = i64::from(query.limit.unwrap_or(100));
-    if !(1..=500).contains(&limit) {
-        return Err(ApiError::field("limit", "must be 1 to 500"));
-    }
+    let cursor = query.cursor.as_deref();
+    let page = PageQuery::check(query.limit, cursor, &PAGE_SIZE, |text| number(text, 18))?;
     if query.target.as_ref().is_some_and(|target| target.len() > 100 || target.contains('\0')) {
         return Err(ApiError::field("target", "must be a target of at most 100 characters"));
     }
-    let number = |text: &String| {
-        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = text.parse().ok().filter(|_| is_digits);
-        number.ok_or_else(|| ApiError::field("cursor", "must be the nextCursor of an earlier page"))
-    };
-    let before = query.cursor.as_ref().map(number).transpose()?;
     let entry = admin.act(Act::TrailRead, "trail".to_owned());
     services.note(admin.id.partition(), &entry).await?;
     let filter = TrailFilter {
-        before,
+        before: page.after,
         actor: query.actor,
         target: query.target,
         act: query.act.map(Act::word),
     };
-    let mut rows = services.store.trail(&filter, limit + 1).await?;
-    let more = rows.len() as i64 > limit;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|last| last.number.to_string());
+    let mut rows = services.store.trail(&filter, page.rows().into()).await?;
+    let next_cursor = page.cut(&mut rows, |last| last.number.to_string());
     let entries = rows.into_iter().map(TrailView::of).collect();
     Ok(Okay(TrailPage { entries, next_cursor }))
 }

@@ -11,7 +11,7 @@ use crate::plan_import::{ImportOptions, PlanForm, import_plan};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use export::Export;
-use grandstand_embedded::print;
+use grandstand_embedded::{print, tell};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -81,7 +81,7 @@ impl PlanCommand {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let outcome = self.outcome().await?;
         print(&outcome.text);
-        eprint!("{}", outcome.notes);
+        tell(&outcome.notes);
         Ok(if outcome.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 

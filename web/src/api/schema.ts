@@ -8237,7 +8237,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key and body give the first response again. */
+                /** @description With the same key and body nothing happens again, and the response shows how things stand. It is not marked as repeated. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -8873,7 +8873,7 @@ export interface operations {
             header?: {
                 /** @description The `version` that you have read, in quotes. The call is 412 when the document has another one. */
                 "If-Match"?: string;
-                /** @description The same key and body give the first response again. */
+                /** @description With the same key and body nothing happens again, and the response shows how things stand. It is not marked as repeated. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -9801,10 +9801,13 @@ export interface operations {
     watchBlock: {
         parameters: {
             query?: {
-                /** @description The id of the last event seen, as the header `Last-Event-ID`. */
+                /** @description As the header `Last-Event-ID`, for clients that can't send it. The header counts first. */
                 lastEventId?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `id` of the last event that you have: the stream begins with what you have missed. Browsers send it by themselves. With any other text the stream begins with a snapshot. */
+                "Last-Event-ID"?: string;
+            };
             path: {
                 match: string;
                 block: number;
@@ -11317,12 +11320,15 @@ export interface operations {
     watchMatch: {
         parameters: {
             query?: {
-                /** @description The id of the last event seen, as the header `Last-Event-ID`. */
+                /** @description As the header `Last-Event-ID`, for clients that can't send it. The header counts first. */
                 lastEventId?: string;
                 /** @description Only these blocks of the match: at most 100 ids with commas between. */
                 blocks?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `id` of the last event that you have: the stream begins with what you have missed. Browsers send it by themselves. With any other text the stream begins with a snapshot. */
+                "Last-Event-ID"?: string;
+            };
             path: {
                 match: string;
             };
@@ -15578,6 +15584,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];

@@ -19,7 +19,7 @@ use crate::tally::Tally;
 use crate::target::{Private, Target};
 use anyhow::Context as _;
 use baseline::{NaiveRedis, RowLocks};
-use grandstand_embedded::print;
+use grandstand_embedded::{print, tell};
 use serde::Serialize;
 use sheet::Sheet;
 use std::path::Path;
@@ -97,7 +97,7 @@ async fn compare(target: &Target, arguments: &LoadArguments) -> anyhow::Result<C
     let mut sale = Sale::new(&private.dev)?;
     let mut sheet = Sheet::default();
     for round in 1..=ROUNDS {
-        eprintln!("round {round} of {ROUNDS}");
+        tell(format_args!("round {round} of {ROUNDS}\n"));
         let measured = match &naive {
             Ok(naive) => naive.measure(each).await,
             Err(error) => Err(anyhow::anyhow!("{error:#}")),

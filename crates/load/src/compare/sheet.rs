@@ -2,6 +2,7 @@
 //! keeps the reason.
 
 use crate::numbers::number;
+use grandstand_embedded::tell;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -33,14 +34,14 @@ impl Sheet {
         match measured {
             Ok(values) => {
                 for (name, value) in names.into_iter().zip(values) {
-                    eprintln!("  {name}: {}", number(value));
+                    tell(format_args!("  {name}: {}\n", number(value)));
                     self.0.entry(name).or_default().values.push(Some(value));
                 }
             }
             Err(error) => {
                 let reason = format!("{error:#}").replace(['\n', '|'], " ");
                 let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
-                eprintln!("  {} failed: {reason}", names.join(", "));
+                tell(format_args!("  {} failed: {reason}\n", names.join(", ")));
                 for name in names {
                     let samples = self.0.entry(name).or_default();
                     samples.values.push(None);

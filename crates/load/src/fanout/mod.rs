@@ -13,6 +13,7 @@ use crate::tally::Tally;
 use anyhow::Context as _;
 use crowd::{Crowd, Seen, Target};
 use grandstand::commands::dev::Dev;
+use grandstand_embedded::tell;
 use node::MeasuredNode;
 use sale::Sale;
 use std::time::{Duration, Instant};
@@ -77,7 +78,7 @@ impl Run<'_> {
     /// Measures the node without watchers while seats are taken. Then takes seats until half are
     /// left.
     async fn unwatched(&mut self, node: &MeasuredNode) -> anyhow::Result<()> {
-        eprintln!("nobody watches");
+        tell("nobody watches\n");
         let before = node.cpu_seconds();
         self.sale.take(BUSY_SEATS_PER_SECOND, BUSY_PERIOD).await?;
         let share = (node.cpu_seconds() - before) / BUSY_PERIOD.as_secs_f64();
@@ -87,7 +88,7 @@ impl Run<'_> {
 
     /// Measures the requests for the whole map, of which half is sold at random.
     async fn snapshot(&mut self, node: &MeasuredNode) -> anyhow::Result<()> {
-        eprintln!("the whole map");
+        tell("the whole map\n");
         let path = format!("/api/matches/{}/seats", self.sale.id);
         let (plain, packed) = sale::map_bytes(&node.server, &path).await?;
         let before = node.cpu_seconds();
@@ -103,7 +104,7 @@ impl Run<'_> {
     }
 
     async fn lone(&mut self, node: &MeasuredNode) -> anyhow::Result<()> {
-        eprintln!("one watcher");
+        tell("one watcher\n");
         let (crowd, _) = Crowd::gather(&self.target(node), 1).await?;
         self.sale.take(LONE_SEATS_PER_SECOND, LONE_PERIOD).await?;
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -113,7 +114,7 @@ impl Run<'_> {
     }
 
     async fn memory(&mut self, node: &MeasuredNode) -> anyhow::Result<()> {
-        eprintln!("{} idle streams", self.streams);
+        tell(format_args!("{} idle streams\n", self.streams));
         tokio::time::sleep(REST_PAUSE).await;
         let before = node.memory();
         let (crowd, took) = Crowd::gather(&self.target(node), self.streams).await?;
@@ -132,7 +133,7 @@ impl Run<'_> {
     async fn cost(&mut self, node: &MeasuredNode) -> anyhow::Result<()> {
         let (mut ours, mut floors, mut ratios) = (vec![], vec![], vec![]);
         for round in 1..=ROUNDS {
-            eprintln!("round {round} of {ROUNDS}: streams, then plain writes");
+            tell(format_args!("round {round} of {ROUNDS}: streams, then plain writes\n"));
             let (crowd, _) = Crowd::gather(&self.target(node), self.streams).await?;
             // The first frames meet cold buffers of the connections, so they do not count.
             self.sale.take(self.rate, Duration::from_secs(1)).await?;
@@ -144,7 +145,7 @@ impl Run<'_> {
             let seen = leave(crowd).await?;
             self.check("nothing is lost at a steady rate", &seen).await?;
             let floor = floor::measure(self.streams, self.rate, self.each).await?;
-            eprintln!("  {each:.2} µs per frame of {frames}, plain {floor:.2} µs");
+            tell(format_args!("  {each:.2} µs per frame of {frames}, plain {floor:.2} µs\n"));
             ours.push(each);
             floors.push(floor);
             ratios.push(each / floor);
@@ -156,7 +157,10 @@ impl Run<'_> {
     }
 
     async fn lateness(&mut self, node: &MeasuredNode) -> anyhow::Result<()> {
-        eprintln!("{} streams, {BUSY_SEATS_PER_SECOND} changes per second", self.streams);
+        tell(format_args!(
+            "{} streams, {BUSY_SEATS_PER_SECOND} changes per second\n",
+            self.streams
+        ));
         let (crowd, _) = Crowd::gather(&self.target(node), self.streams).await?;
         let cpu = node.cpu_seconds();
         self.sale.take(BUSY_SEATS_PER_SECOND, BUSY_PERIOD).await?;
@@ -172,7 +176,7 @@ impl Run<'_> {
 
     /// The node restarts under its streams, and all of them return at once.
     async fn reconnect(&mut self, node: MeasuredNode) -> anyhow::Result<()> {
-        eprintln!("a restart under {} streams", self.streams);
+        tell(format_args!("a restart under {} streams\n", self.streams));
         let (crowd, _) = Crowd::gather(&self.target(&node), self.streams).await?;
         let port = node.server.address.port();
         let stopped = node.stop().await?;

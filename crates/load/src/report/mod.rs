@@ -16,6 +16,7 @@ use crate::tally::{Kind, Tally};
 use crate::usage::Usage;
 use anyhow::Context as _;
 use clap::ValueEnum as _;
+use grandstand_embedded::tell;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::path::Path;
@@ -164,7 +165,7 @@ impl Report {
 /// Writes a file and prints its name.
 pub(crate) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
-    eprintln!("wrote {}", path.display());
+    tell(format_args!("wrote {}\n", path.display()));
     Ok(())
 }
 

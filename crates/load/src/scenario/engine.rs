@@ -15,6 +15,7 @@ use grandstand::domain::ids::{MatchId, Partition, SeatId, UserId};
 use grandstand::engine::Engine;
 use grandstand::engine::error::EngineError;
 use grandstand::engine::operation::Operation;
+use grandstand_embedded::tell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -55,7 +56,7 @@ pub(crate) async fn run(dev: &Dev, arguments: &LoadArguments) -> anyhow::Result<
         findings.result(&name, measured.holds_per_second, "holds/s");
         findings.result(&name, measured.seat_operations_per_second, "seat operations/s");
         let cores = measured.usage.map_or_else(String::new, |usage| usage.line());
-        eprintln!("  {tasks} tasks: {refused} refused, {cores}");
+        tell(format_args!("  {tasks} tasks: {refused} refused, {cores}\n"));
         usage = measured.usage;
     }
     Ok(Report::without_people(arguments, &tally, findings, usage, numbers.duration))

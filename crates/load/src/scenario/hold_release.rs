@@ -6,6 +6,7 @@ use crate::scenario::person::Person;
 use crate::schedule::{Plan, Schedule};
 use crate::tally::Kind;
 use crate::venue::map_of;
+use grandstand_embedded::tell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -76,7 +77,7 @@ pub(crate) async fn saturate(crew: &SharedCrew) -> anyhow::Result<Findings> {
         let (holds, seats) = with_in_flight(crew, level, each).await?;
         findings.result(&format!("with {level} requests in flight"), holds, "holds/s");
         if let (_, Some(usage)) = crew.measured() {
-            eprintln!("  {level} in flight: {holds:.0} holds/s, {}", usage.line());
+            tell(format_args!("  {level} in flight: {holds:.0} holds/s, {}\n", usage.line()));
         }
         if holds > best.0 {
             best = (holds, seats);

@@ -28,6 +28,7 @@ use crate::venue::Venue;
 use anyhow::{Context as _, ensure};
 use grandstand::domain::ids::MatchId;
 use grandstand::domain::queue::QueueSettings;
+use grandstand_embedded::tell;
 use std::sync::Arc;
 
 /// Seats that a rush wants: a seat for every fifth person of the default crowd.
@@ -52,13 +53,13 @@ pub(crate) async fn run(target: &Target, arguments: &LoadArguments) -> anyhow::R
     }
     let venue = prepare(target, &given).await?;
     let numbers = given.numbers();
-    eprintln!("creating {} people", numbers.people);
+    tell(format_args!("creating {} people\n", numbers.people));
     // The people of `log-in` sign up there.
     let tokens = match given.scenario {
         Scenario::LogIn => vec![],
         _ => target.tokens(numbers.people).await.context("creating people")?,
     };
-    eprintln!("loading for {:?}, then waiting for requests under way", numbers.duration);
+    tell(format_args!("loading for {:?}, then waiting for requests under way\n", numbers.duration));
     let crew = Crew::new(target, venue, tokens, given);
     let crew = Arc::new(crew);
     let of_client = crew.clone();

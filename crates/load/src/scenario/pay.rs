@@ -10,6 +10,7 @@ use crate::schedule::{Plan, Schedule};
 use crate::tally::Kind;
 use crate::wire::{Connection, Method};
 use grandstand::domain::ids::SeatId;
+use grandstand_embedded::tell;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -119,7 +120,7 @@ async fn everybody(crew: &SharedCrew, history: &Arc<History>) -> anyhow::Result<
     .await?;
     let ready = std::mem::take(&mut *ready.lock());
     anyhow::ensure!(!ready.is_empty(), "nobody got as far as the confirmation");
-    eprintln!("  {} of {people} people are ready to confirm", ready.len());
+    tell(format_args!("  {} of {people} people are ready to confirm\n", ready.len()));
     Ok(ready)
 }
 

@@ -4,6 +4,7 @@
 use crate::crew::{Findings, SharedCrew};
 use crate::scenario::history::History;
 use crate::tally::new_histogram;
+use grandstand_embedded::tell;
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -76,15 +77,15 @@ async fn watch(crew: SharedCrew, history: Arc<History>, parts: Arc<Mutex<Vec<Par
             process_mib: resident_mib(std::process::id()),
             redis_mib: redis.map_or(0.0, resident_mib),
         };
-        eprintln!(
+        tell(format_args!(
             "  {number} of {PARTS}: p99 of a hold {:.1} ms, of a confirmation {:.1} ms; memory of \
-             this process {:.0} MiB (about {:.0} of them are the history), of Redis {:.0} MiB",
+             this process {:.0} MiB (about {:.0} of them are the history), of Redis {:.0} MiB\n",
             part.hold_p99,
             part.confirm_p99,
             part.process_mib,
             history.mib(),
             part.redis_mib
-        );
+        ));
         parts.lock().push(part);
         before = now;
     }
