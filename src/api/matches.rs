@@ -2,13 +2,16 @@
 
 use crate::api::Services;
 use crate::api::error::ApiResult;
-use crate::api::extract::{Envelope, Okay, Query};
+use crate::api::extract::{Envelope, Query};
 use crate::api::known_match::{KnownMatch, Viewer};
 use crate::api::page_query::{PageQuery, Size, number};
+use crate::api::shared::tagged;
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::MatchId;
 use crate::live::match_now::MatchNow;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -103,14 +106,17 @@ pub struct ListQuery {
 
 /// All matches in the order in which they start. Only administrators see DRAFT matches.
 #[utoipa::path(get, path = "/api/matches",
-    operation_id = "listMatches", tag = "matches", params(ListQuery),
-    responses((status = 200, body = Envelope<MatchPage>)))]
+    operation_id = "listMatches", tag = "matches",
+    params(ListQuery, ("If-None-Match" = Option<String>, Header)),
+    responses((status = 200, body = Envelope<MatchPage>), (status = 304)))]
 pub async fn list(
     State(services): State<Arc<Services>>,
     viewer: Viewer,
+    headers: HeaderMap,
     Query(query): Query<ListQuery>,
-) -> ApiResult<Okay<MatchPage>> {
-    page(&services, query, |fixture| viewer.sees(fixture)).await.map(Okay)
+) -> ApiResult<Response> {
+    let page = page(&services, query, |fixture| viewer.sees(fixture)).await?;
+    Ok(tagged(&headers, page))
 }
 
 /// A page of the matches that a caller may see.
@@ -154,11 +160,12 @@ fn parse_cursor(text: &str) -> Option<(i128, MatchId)> {
 /// One match.
 #[utoipa::path(get, path = "/api/matches/{match}",
     operation_id = "getMatch", tag = "matches",
-    params(("match" = uuid::Uuid, Path)),
-    responses((status = 200, body = Envelope<MatchView>)))]
+    params(("match" = uuid::Uuid, Path), ("If-None-Match" = Option<String>, Header)),
+    responses((status = 200, body = Envelope<MatchView>), (status = 304)))]
 pub async fn get(
     State(services): State<Arc<Services>>,
+    headers: HeaderMap,
     KnownMatch(fixture): KnownMatch,
-) -> ApiResult<Okay<MatchView>> {
-    Ok(Okay(MatchView::of(&services, &fixture).await))
+) -> ApiResult<Response> {
+    Ok(tagged(&headers, MatchView::of(&services, &fixture).await))
 }

@@ -153,7 +153,8 @@ pub struct Services {
         description = "Holds seats, sells them once, and shows the map live. Times are RFC 3339 \
             UTC, money is a whole number of KRW. A success is `{status, data}`, an error is a \
             problem document (RFC 9457) with a stable `code`. `Idempotency-Key` is honoured on \
-            each POST that creates something.",
+            each POST that creates something. A method that an address does not have is 405 \
+            `METHOD_NOT_ALLOWED` with the header `Allow`, everywhere.",
         license(name = "MIT OR Apache-2.0")
     ),
     servers((url = "/", description = "The node or load balancer that this document is from.")),

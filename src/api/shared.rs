@@ -1,14 +1,21 @@
-//! Responses whose bytes are the same for all who ask: with an ETag, compressed once, and without a
-//! copy for each client.
+//! Responses with an ETag. Those whose bytes are the same for all who ask are compressed once, and
+//! are sent without a copy for each client.
 
-use crate::api::extract::NotModified;
+use crate::api::error::ApiError;
+use crate::api::extract::{Envelope, NotModified};
 use crate::api::sent::Shared;
 use crate::live::packed::Packed;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 /// The smallest body that is compressed.
 const GZIP_BYTES_MIN: usize = 1024;
+/// Bytes of the hash of a body in its tag. With fewer, two bodies may have the same tag.
+const TAG_BYTES: usize = 12;
 
 /// JSON under a tag, as much of it as the client needs. The tag is weak, because the plain and the
 /// compressed body have the same.
@@ -19,8 +26,7 @@ pub(super) fn shared(
     caching: &'static str,
 ) -> Response {
     let tag = format!("W/\"{tag}\"");
-    let opaque = |value: &str| value.trim().trim_start_matches("W/").to_owned();
-    let has = lists(headers, header::IF_NONE_MATCH, |value| opaque(value) == opaque(&tag));
+    let has = has_tag(headers, &tag);
     let is_gzip = |value: &str| {
         let (name, weight) = value.split_once(';').unwrap_or((value, ""));
         name.trim().eq_ignore_ascii_case("gzip") && !matches!(weight.trim(), "q=0" | "q=0.0")
@@ -44,6 +50,33 @@ pub(super) fn shared(
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
+}
+
+/// Data that often stays as it is between two requests of a client: with a tag of its bytes, and
+/// without the bytes when the client has them.
+pub(super) fn tagged<T: Serialize>(headers: &HeaderMap, data: T) -> Response {
+    let body = match serde_json::to_vec(&Envelope { status: 200, data }) {
+        Ok(body) => body,
+        Err(error) => return ApiError::internal(error).into_response(),
+    };
+    let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(&body)[..TAG_BYTES]));
+    let mut response = match has_tag(headers, &tag) {
+        true => NotModified.into_response(),
+        false => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+    };
+    // People with a role see more than others.
+    let caching = HeaderValue::from_static("private, no-cache");
+    response.headers_mut().insert(header::CACHE_CONTROL, caching);
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// Whether a client has what this tag names. A proxy may have made the tag weak.
+fn has_tag(headers: &HeaderMap, tag: &str) -> bool {
+    let opaque = |value: &str| value.trim().trim_start_matches("W/").to_owned();
+    lists(headers, header::IF_NONE_MATCH, |value| opaque(value) == opaque(tag))
 }
 
 /// Whether a header lists a value.

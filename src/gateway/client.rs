@@ -162,7 +162,7 @@ impl Client {
             }
             let jitter_ms = getrandom::u64().unwrap_or(0) % pause_ms;
             let pause = Duration::from_millis(pause_ms + jitter_ms).max(retry_after);
-            // No repeat is possible in time. The outcome is unknown, and the reconciler finds it out.
+            // No repeat is possible in time. The reconciler finds the outcome out.
             if begun.elapsed() + retry_after >= self.timeout {
                 return reply;
             }

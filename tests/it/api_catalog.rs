@@ -60,6 +60,38 @@ async fn an_unchanged_site_is_not_sent_again() {
     node.finish().await;
 }
 
+/// Pages ask for the matches every few seconds, and mostly nothing has changed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn matches_that_have_not_changed_are_not_sent_again() {
+    let node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let (guest, fan) = (node.guest(), node.user("fan").await);
+    for path in ["/api/matches".to_owned(), fixture.path("")] {
+        let tag = guest.get(&path).await.headers["etag"].clone();
+        let ask = async || {
+            let again = guest.request(reqwest::Method::GET, &path).header("if-none-match", &tag);
+            again.send().await.unwrap()
+        };
+        let same = ask().await;
+        assert_eq!((same.status().as_u16(), &same.headers()["etag"]), (304, &tag), "{path}");
+        assert_eq!(same.bytes().await.unwrap().len(), 0);
+        let hold = fan.hold(&fixture.id, &[1]).await.expect(201);
+        let changed = eventually("a seat less", async || {
+            let answer = ask().await;
+            (answer.status() == 200).then_some(answer)
+        })
+        .await;
+        assert_ne!(changed.headers()["etag"], tag);
+        fan.delete(&fixture.path(&format!("/holds/{}", hold["holdId"].as_str().unwrap()))).await;
+        eventually("the seat is back", async || {
+            let answer = guest.get(&path).await;
+            (answer.headers["etag"] == tag).then_some(())
+        })
+        .await;
+    }
+    node.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_error_names_what_does_not_exist() {
     let node = TestNode::start().await;

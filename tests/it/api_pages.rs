@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The lists that come in pages, each with the most rows of a page.
-const LISTS: [(&str, u32); 6] = [
+const LISTS: [(&str, u32); 7] = [
     ("/api/admin/accounts", 100),
+    ("/api/admin/api-keys", 100),
     ("/api/admin/audit", 500),
     ("/api/admin/matches", 100),
     ("/api/admin/sites", 100),
