@@ -128,6 +128,7 @@ fn ids(hold: &Value, reservation: &Value, payment: &Value) -> Value {
     json!({"secret": "no secret of webhooks", "area": "1", "section": "1", "block": "1",
         "seat": "1", "hold": hold["holdId"],
         "reservation": reservation["id"], "payment": payment["id"],
+        "key": "0190a000-0000-7000-8000-000000000001",
         "user": "0190a000-0000-7000-8000-000000000001",
         "session": "0190a000-0000-7000-8000-000000000001"})
 }
