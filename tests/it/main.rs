@@ -23,6 +23,7 @@ mod api_text;
 mod api_users;
 #[cfg(target_os = "linux")]
 mod balancer;
+mod buyer_reservations;
 mod challenge;
 mod changes;
 mod chaos;
@@ -112,8 +113,8 @@ mod repeated_holds;
 mod retention;
 mod roles;
 mod rolling;
-#[cfg(target_os = "linux")]
 mod route_table;
+#[cfg(target_os = "linux")]
 mod rude_clients;
 #[cfg(target_os = "linux")]
 mod rude_http2;
