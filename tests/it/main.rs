@@ -130,6 +130,7 @@ mod takeover;
 mod tls;
 mod told_again;
 mod trail;
+mod trail_routes;
 mod two_masters;
 mod two_releases;
 #[cfg(target_os = "linux")]

@@ -16,14 +16,14 @@ const PASSWORD: &str = "a password of tests";
 const STEP_S: u64 = 30;
 
 /// The app of an owner.
-struct App {
+pub(crate) struct App {
     totp: Totp,
     /// Begins in the middle of a step, so that no test meets the end of one.
     now_s: u64,
 }
 
 impl App {
-    async fn read(view: &Value, email: &str) -> Self {
+    pub(crate) async fn read(view: &Value, email: &str) -> Self {
         let secret = Secret::try_from_base32(view["secret"].as_str().unwrap()).unwrap();
         let totp = Totp::from_url(view["uri"].as_str().unwrap()).unwrap();
         assert_eq!(*totp.secret(), secret, "both say the same");
@@ -37,7 +37,7 @@ impl App {
     }
 
     /// The code of this many steps after now.
-    fn code(&self, steps: i64) -> String {
+    pub(crate) fn code(&self, steps: i64) -> String {
         let at = self.now_s.checked_add_signed(steps * STEP_S as i64).unwrap();
         self.totp.generate(at).to_string()
     }

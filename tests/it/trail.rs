@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-async fn entries(admin: &Client, query: &str) -> Vec<Value> {
+pub(crate) async fn entries(admin: &Client, query: &str) -> Vec<Value> {
     let page = admin.get(&format!("/api/admin/audit?limit=500{query}")).await.expect(200);
     page["entries"].as_array().unwrap().clone()
 }
