@@ -129,6 +129,7 @@ mod servers;
 mod takeover;
 mod tls;
 mod told_again;
+mod traces;
 mod trail;
 mod trail_routes;
 mod two_masters;
