@@ -2,6 +2,7 @@
 -- KEYS[1]  HASH  accounts: e-mail → JSON   KEYS[2]  STREAM  journal   KEYS[3]  STREAM  notices
 -- KEYS[4]  HASH  partition   KEYS[5]  HASH  sessions of the account
 -- KEYS[6]  STRING  hash of a token that was sent by mail, and the e-mail
+-- KEYS[7]  STRING  that of the other kind of mail, which a deletion ends too
 -- ARGV[1]  e-mail   ARGV[2]  version expected   ARGV[3]  JSON with the next version; empty: delete
 -- ARGV[4]  id of the account   ARGV[5]  next version   ARGV[6]  life of a notice in ms
 -- ARGV[7]  sessions to end: none others all   ARGV[8]  the session that `others` keeps
@@ -33,5 +34,5 @@ for _, session in ipairs(sessions) do
     session_drop(KEYS[5], KEYS[3], ARGV[6], session.id)
   end
 end
-if ARGV[3] == '' then redis.call('DEL', KEYS[5]) end
+if ARGV[3] == '' then redis.call('DEL', KEYS[5], KEYS[6], KEYS[7]) end
 return 'changed'

@@ -214,14 +214,16 @@ pub async fn account_with_password(
     password: String,
 ) -> ApiResult<Account> {
     let email = canonical_email(typed).filter(|email| email.len() <= EMAIL_BYTES_MAX);
-    let (Some(email), true) = (email, password.len() <= PASSWORD_BYTES_MAX) else {
-        return Err(ErrorCode::BadCredentials.into());
+    let is_possible = email.is_some() && password.len() <= PASSWORD_BYTES_MAX;
+    let (account, email) = match email {
+        Some(email) => (find_account(services, typed, &email).await?, email),
+        // No account has it, so the tries count for the address alone.
+        None => (None, address.to_string()),
     };
-    let account = find_account(services, typed, &email).await?;
     // Before the hash, because the hash is the cost of a try.
     let guess = services.limits.guess(&email, address)?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
-    let fits = verify_password(password, hash).await?;
+    let fits = is_possible && verify_password(password, hash).await?;
     if !fits {
         if let Some(guess) = &guess {
             let account = services.tokens.keyed_hash(&email)?;

@@ -40,6 +40,13 @@ impl MailKind {
             Self::Verification => "verification",
         }
     }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Reset => Self::Verification,
+            Self::Verification => Self::Reset,
+        }
+    }
 }
 
 /// The sessions that a change of an account ends.
@@ -171,6 +178,7 @@ impl Engine {
             keys.partition(),
             sessions(before.id),
             mailed_token(before.id, kind.word()),
+            mailed_token(before.id, kind.other().word()),
         ];
         let arguments = vec![
             before.email.clone(),

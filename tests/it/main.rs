@@ -23,6 +23,7 @@ mod api_text;
 mod api_users;
 #[cfg(target_os = "linux")]
 mod balancer;
+mod buyer_reservations;
 mod challenge;
 mod changes;
 mod chaos;
@@ -91,6 +92,7 @@ mod outage_backlog;
 mod outage_gateway;
 mod outage_redis;
 mod outside;
+mod outside_calls;
 mod oversell;
 mod own_account;
 mod own_payments;
@@ -113,13 +115,15 @@ mod repeated_holds;
 mod retention;
 mod roles;
 mod rolling;
-#[cfg(target_os = "linux")]
 mod route_table;
+#[cfg(target_os = "linux")]
 mod rude_clients;
 #[cfg(target_os = "linux")]
 mod rude_http2;
 #[cfg(target_os = "linux")]
 mod rude_log_ins;
+#[cfg(target_os = "linux")]
+mod rude_tls;
 mod sale_times;
 mod seat_labels;
 mod second_factor;
@@ -129,7 +133,9 @@ mod servers;
 mod takeover;
 mod tls;
 mod told_again;
+mod traces;
 mod trail;
+mod trail_routes;
 mod two_masters;
 mod two_releases;
 #[cfg(target_os = "linux")]

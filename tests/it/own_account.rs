@@ -2,6 +2,7 @@
 
 use crate::support::client::{Answer, Client};
 use crate::support::node::{TestNode, eventually};
+use crate::traces::is_forgotten;
 use fred::prelude::*;
 use grandstand::redis::keys::PartitionKeys;
 use reqwest::Method;
@@ -144,21 +145,6 @@ async fn an_administrator_deletes_an_account_on_request() {
     })
     .await;
     node.finish().await;
-}
-
-/// Neither PostgreSQL nor Redis knows the fan.
-async fn is_forgotten(node: &TestNode, admin: &Client) {
-    eventually("PostgreSQL has forgotten the account", || async {
-        let page = admin.get("/api/admin/accounts").await.expect(200);
-        (page["accounts"].as_array().unwrap().len() == 1).then_some(())
-    })
-    .await;
-    let raw = node.raw().await;
-    for partition in node.engine().partitions() {
-        let keys = PartitionKeys(partition);
-        let accounts: HashMap<String, String> = raw.hgetall(keys.accounts()).await.unwrap();
-        assert!(!accounts.contains_key("fan@test.example"));
-    }
 }
 
 /// The token in the cookie is out of reach of scripts, and other sites can't use it.

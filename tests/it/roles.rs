@@ -56,7 +56,7 @@ impl Caller {
 }
 
 /// Gives an account a role. The body is as in `PATCH /api/admin/accounts/{user}`.
-async fn set_role(admin: &Client, fan: &Client, body: &Value) -> Answer {
+pub(crate) async fn set_role(admin: &Client, fan: &Client, body: &Value) -> Answer {
     let me = fan.get("/api/users/me").await.expect(200);
     admin.patch(&format!("/api/admin/accounts/{}", me["id"].as_str().unwrap()), body).await
 }

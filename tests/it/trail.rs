@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-async fn entries(admin: &Client, query: &str) -> Vec<Value> {
+pub(crate) async fn entries(admin: &Client, query: &str) -> Vec<Value> {
     let page = admin.get(&format!("/api/admin/audit?limit=500{query}")).await.expect(200);
     page["entries"].as_array().unwrap().clone()
 }
@@ -181,6 +181,49 @@ async fn failed_log_ins_and_ended_sessions_are_in_the_trail() {
     let unknown = arrived(&admin, "&target=account/unknown", 1).await;
     assert_eq!(unknown.len(), 1);
     assert!(!unknown[0].to_string().contains("nobody@"), "{unknown:?}");
+    node.finish().await;
+}
+
+/// Also those that need no look at an account or its password. People type a password in place of
+/// the e-mail, so nothing of the text is kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_ins_that_nobody_could_succeed_with_are_in_the_trail() {
+    let node = TestNode::start_with(|settings| {
+        settings.rates.rate_limits = "on".to_owned();
+        settings.rates.log_ins_per_minute = 4;
+    })
+    .await;
+    let (admin, fan) = (node.admin().await, node.user("fan").await);
+    let me = fan.get("/api/users/me").await.expect(200)["id"].clone();
+    let long = "s3cret".repeat(200);
+    for (email, password) in [
+        ("s3cret without a host", "s3cret"),
+        (&*format!("{long}@test.example"), "s3cret"),
+        ("fan@test.example", &*long),
+        ("nobody@test.example", &*long),
+    ] {
+        let body = json!({"email": email, "password": password});
+        fan.post("/api/users/log-in", &body).await.refused(401, "BAD_CREDENTIALS");
+    }
+    let found = arrived(&admin, "&act=LOG_IN_FAILED", 4).await;
+    let mut targets: Vec<&str> =
+        found.iter().map(|entry| entry["target"].as_str().unwrap()).collect();
+    targets.sort_unstable();
+    let own = format!("account/{}", me.as_str().unwrap());
+    let mut wanted = vec![&*own, "account/unknown", "account/unknown", "account/unknown"];
+    wanted.sort_unstable();
+    assert_eq!(targets, wanted);
+    for entry in &found {
+        let text = entry.to_string();
+        assert!(!text.contains("s3cret") && !text.contains("nobody"), "{text}");
+        assert_eq!((&entry["actor"], &entry["address"]), (&Value::Null, &json!("127.0.0.1")));
+    }
+    // They have a limit, so that nobody fills the trail with them.
+    let body = json!({"email": "another without a host", "password": "s3cret"});
+    eventually("such a log-in is refused by the limit", || async {
+        (fan.post("/api/users/log-in", &body).await.status == 429).then_some(())
+    })
+    .await;
     node.finish().await;
 }
 

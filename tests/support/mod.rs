@@ -26,6 +26,7 @@ pub mod rude;
 pub mod sale;
 pub mod smtp;
 pub mod table;
+pub mod traces;
 
 #[allow(unused_imports, reason = "each test binary uses some of them")]
 pub use grandstand_faults::{clock, cluster, disk, proxy, sentinel, wire};
