@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 /// A node that stops at a place of the code, which has a line to PostgreSQL of its own.
-struct Sleeper {
+pub(super) struct Sleeper {
     node: Supervised,
     door: String,
     line: Proxy,
 }
 
 impl Sleeper {
-    async fn start(world: &World, place: &str) -> Verdict<Self> {
+    pub(super) async fn start(world: &World, place: &str) -> Verdict<Self> {
         let wrong = |error: anyhow::Error| Broken(format!("{error:#}"));
         let url = world.postgres.url();
         let line = Proxy::start(port_of(&url).map_err(wrong)?).await;
@@ -29,6 +29,19 @@ impl Sleeper {
         settings.push(("GRANDSTAND_DIE_AT", &place));
         let (node, door) = world.another_node("api-sleeper", &settings).await.map_err(wrong)?;
         Ok(Self { node, door, line })
+    }
+
+    pub(super) fn door(&self) -> &str {
+        &self.door
+    }
+
+    /// From now on it can't reach PostgreSQL.
+    pub(super) fn cut(&self) {
+        self.line.cut();
+    }
+
+    pub(super) async fn end(self) {
+        self.node.end().await;
     }
 
     /// Begins a call, in the middle of which the node stops.
@@ -63,9 +76,9 @@ pub(super) async fn late_words(hall: &Hall, world: &World) -> Verdict {
         Err(Broken(what)) => Err(Broken(what.clone())),
     };
     let faults = hall.gateway(Method::DELETE, "faults", Value::Null).await;
-    payer.node.end().await;
+    payer.end().await;
     if let Ok(refunder) = refunder {
-        refunder.node.end().await;
+        refunder.end().await;
     }
     faults.and(told).map(drop)
 }
@@ -114,7 +127,7 @@ async fn late_withdrawal(hall: &Hall, node: &Sleeper, fan: &Fan, reservation: &V
         Ok((read["payment"]["status"] == "UNKNOWN").then_some(()))
     })
     .await?;
-    node.line.cut();
+    node.cut();
     let reply = node.wake(call).await?;
     let text = format!("a payment that a worker has asked for: {reply}");
     check(reply.status == 202 || is_too_old(&reply), text)

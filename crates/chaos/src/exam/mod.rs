@@ -2,6 +2,7 @@
 //! docs/API.md, by scenarios that need a purpose and not luck. Two more API nodes stand beside
 //! those of the run, because some rules are settings of a node.
 
+mod an_hour;
 mod bills;
 mod burst;
 mod conduct;
@@ -110,11 +111,13 @@ async fn ask_all(hall: &Hall, world: &World) -> Vec<Violation> {
         (21, "late entries", played!(journal::late_entries(hall, world))),
         (21, "a refused entry", played!(outage::refused_entry(hall, world))),
     ];
-    let last: [Question<'_>; 4] = [
+    let last: [Question<'_>; 5] = [
         (34, "without workers", played!(without_workers())),
         (18, "lost entries", played!(streams::lost_entries(hall, world))),
         (3, "without PostgreSQL", played!(outage::without_postgres(hall, world))),
         (31, "entries", played!(entry::entries(hall, world))),
+        // Everybody else must be done, because the time of a whole partition runs on.
+        (32, "an hour later", played!(an_hour::an_hour_later(hall, world))),
     ];
     for question in first.into_iter().chain(last) {
         found.extend(ask(question).await);
@@ -144,6 +147,7 @@ fn together<'a>(hall: &'a Hall, world: &'a World) -> Vec<Question<'a>> {
         (12, "a sale that opens", played!(sale_times::opens_by_itself(hall))),
         (20, "passes", played!(queue::passes(hall))),
         (20, "a later pass", played!(queue::later_pass(hall))),
+        (20, "a full room", played!(queue::full_room(hall))),
         (20, "nearly sold out", played!(queue::nearly_sold_out(hall))),
         (33, "companions", played!(house::companions(hall))),
         (33, "companions in two tabs", played!(house::companions_in_two_tabs(hall))),
