@@ -136,8 +136,8 @@ pub(super) async fn tables_and_places(hall: &Hall) -> Verdict {
     let rest = json!({"areas": [{"areaId": 9, "quantity": PLACES - 2}]});
     hall.fan(5).hold(ROOMY, &id, rest).await.expect(201)?;
     eventually("the map of a node shows that an area is full", async || {
-        let one = json!({"areas": [{"areaId": 9, "quantity": 1}]});
-        let problem = hall.fan(6).hold(ROOMY, &id, one).await.refused("AREA_FULL")?;
+        let place = json!({"areas": [{"areaId": 9, "quantity": 1}]});
+        let problem = hall.fan(6).hold(ROOMY, &id, place).await.refused("AREA_FULL")?;
         Ok((problem["left"] == 0).then_some(()))
     })
     .await?;

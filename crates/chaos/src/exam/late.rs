@@ -153,8 +153,8 @@ async fn late_refusal(hall: &Hall, node: &Sleeper, fan: &Fan, sold: &Value) -> V
     check(reply.is_refused("REFUND_REFUSED") || is_too_old(&reply), text)
 }
 
-/// The call has taken longer than a node allows, because a worker needed so long. Its steps go on
-/// all the same, and what comes out of them is what counts.
+/// The call has taken longer than a node allows, because a worker was slow. Its steps go on all the
+/// same, and what comes out of them is what counts.
 fn is_too_old(reply: &Reply) -> bool {
     reply.is_refused("OVERLOADED")
 }
