@@ -5,10 +5,15 @@
 use rustix::process::{Signal, getpid, kill_process};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 static ARMED: OnceLock<String> = OnceLock::new();
 /// A process that wakes after a pause goes on, and is not paused again.
 static REACHED: AtomicBool = AtomicBool::new(false);
+
+/// The threads of a process stop a moment after the signal. The thread that has sent it must not go
+/// on meanwhile, because it would take one step more.
+const STOP_PAUSE: Duration = Duration::from_millis(100);
 
 /// This prefix of a failpoint pauses the process instead of killing it.
 const PAUSE_PREFIX: &str = "pause:";
@@ -37,5 +42,6 @@ pub fn reached_if(failpoint: &str, condition: impl FnOnce() -> bool) {
     };
     if wanted == failpoint && condition() && !REACHED.swap(true, Ordering::Relaxed) {
         let _ = kill_process(getpid(), signal);
+        std::thread::sleep(STOP_PAUSE);
     }
 }

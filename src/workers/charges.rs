@@ -4,7 +4,7 @@
 use crate::checkout::settle::{Rumour, Settlement, Verdict, agrees};
 use crate::domain::ids::PaymentId;
 use crate::gateway::toss::{GatewayTransaction, Transactions};
-use crate::store::payments::Standing;
+use crate::store::payments::{PaymentRow, Standing};
 use crate::workers::{Workers, pause};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -67,58 +67,32 @@ impl Workers {
         let days = now - SignedDuration::from_hours(24 * WHOLE_DAYS);
         let whole = swept.sweeps.is_multiple_of(WHOLE_INTERVAL_SWEEPS);
         let from = swept.upto.filter(|_| !whole).map_or(days, |upto| upto - OVERLAP_TIME);
-        // The gateway's clock may be ahead.
-        let new = self.last_movements(from, now + OVERLAP_TIME).await?;
         if whole {
-            let known: HashSet<&String> =
-                new.values().map(|movement| &movement.transaction_key).collect();
-            swept.agreed.retain(|key| known.contains(key));
             swept.rowless.clear();
         }
-        let mut last = swept.later.clone();
-        last.extend(new);
         let settlement = Settlement::new(&self.engine, &self.store, &self.toss);
-        let payment = |movement: &GatewayTransaction| PaymentId::from_order_id(&movement.order_id);
-        let is_ours = |movement: &GatewayTransaction| {
-            payment(movement).is_some_and(|id| self.owns(id.partition()))
-        };
-        let movements: Vec<GatewayTransaction> = last.into_values().filter(is_ours).collect();
+        // The gateway's clock may be ahead.
+        let listed = self.differing(&settlement, swept, (from, now + OVERLAP_TIME)).await?;
+        if whole {
+            swept.agreed = listed.agreed;
+        }
+        let movements: Vec<GatewayTransaction> = listed.differing.into_values().collect();
         let mut later = HashMap::new();
         for page in movements.chunks(QUERY_PAYMENTS_MAX) {
-            let ids: Vec<PaymentId> = page.iter().filter_map(payment).collect();
-            let rows = settlement.rows(&ids).await?;
+            // Read again, because the list has taken a while.
+            let rows = settlement.rows(&payments_of(page)).await?;
             for movement in page {
-                let Some(payment) = payment(movement) else { continue };
-                let rumour = Rumour {
-                    payment,
-                    payment_key: Some(movement.payment_key.clone()),
-                    status: Some(movement.status.clone()),
-                };
-                let Some(row) = rows.get(&payment) else {
-                    match movement.has_money() {
-                        true => swept.rowless.insert(payment),
-                        false => swept.rowless.remove(&payment),
-                    };
-                    continue;
-                };
-                swept.rowless.remove(&payment);
-                // The reconciler settles a payment that waits for its outcome.
-                let waits = matches!(row.standing, Standing::Waits(_))
-                    && movement.payment_key == row.attempt.payment_key;
-                if waits || agrees(row, &rumour) || swept.agreed.contains(&movement.transaction_key)
-                {
-                    continue;
-                }
+                let row = payment_of(movement).and_then(|payment| rows.get(&payment));
+                let Some(row) = row.filter(|row| differs(row, movement)) else { continue };
                 tokio::time::sleep(CALL_PAUSE).await;
-                let looked = settlement.look(row, &rumour).await.unwrap_or_else(|error| {
-                    let error = format!("{error:#}");
-                    tracing::warn!(%payment, error, "a payment can't be settled yet");
-                    Verdict::Later
-                });
-                if looked == Verdict::Agrees {
-                    swept.agreed.insert(movement.transaction_key.clone());
-                } else if looked == Verdict::Later {
-                    later.insert(movement.payment_key.clone(), movement.clone());
+                match look(&settlement, row, movement).await {
+                    Verdict::Agrees => {
+                        swept.agreed.insert(movement.transaction_key.clone());
+                    }
+                    Verdict::Later => {
+                        later.insert(movement.payment_key.clone(), movement.clone());
+                    }
+                    Verdict::Settled => {}
                 }
             }
         }
@@ -133,26 +107,184 @@ impl Workers {
         Ok(())
     }
 
-    /// The last movement of each payment between two times.
-    async fn last_movements(
+    /// Compares the movements between two times with the rows, page by page. A worker must not keep
+    /// the list, because it has every sale of the last days.
+    async fn differing(
         &self,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> anyhow::Result<HashMap<String, GatewayTransaction>> {
+        settlement: &Settlement,
+        swept: &mut Swept,
+        (from, to): (Timestamp, Timestamp),
+    ) -> anyhow::Result<Listed> {
         let toss = self.toss.in_background();
-        let (mut last, mut after) = (HashMap::new(), None::<String>);
+        let is_ours = |movement: &GatewayTransaction| {
+            payment_of(movement).is_some_and(|id| self.owns(id.partition()))
+        };
+        let mut listed = Listed { differing: swept.later.clone(), ..Listed::default() };
+        listed.differing.retain(|_, movement| is_ours(movement));
+        let mut after = None::<String>;
         loop {
             let page = match toss.transactions(from, to, after.as_deref()).await {
                 Transactions::Page(page) => page,
                 Transactions::Unknown { reason } => anyhow::bail!("the list of Toss: {reason}"),
             };
             let Some(end) = page.last().map(|movement| movement.transaction_key.clone()) else {
-                return Ok(last);
+                return Ok(listed);
             };
             anyhow::ensure!(after.as_ref() != Some(&end), "the same page came twice");
             after = Some(end);
-            last.extend(page.into_iter().map(|movement| (movement.payment_key.clone(), movement)));
+            let page: Vec<GatewayTransaction> = page.into_iter().filter(is_ours).collect();
+            for part in page.chunks(QUERY_PAYMENTS_MAX) {
+                let rows = settlement.rows(&payments_of(part)).await?;
+                part.iter().for_each(|movement| listed.note(movement, &rows, swept));
+            }
             tokio::time::sleep(CALL_PAUSE).await;
         }
+    }
+}
+
+/// What a list of movements says that the rows do not.
+#[derive(Default)]
+struct Listed {
+    /// By payment key: the last movement, where it does not agree with the row.
+    differing: HashMap<String, GatewayTransaction>,
+    /// The movements whose payments were looked up before, and agree.
+    agreed: HashSet<String>,
+}
+
+impl Listed {
+    /// Takes the next movement, in their order: it counts in the place of all earlier ones of its
+    /// payment.
+    fn note(
+        &mut self,
+        movement: &GatewayTransaction,
+        rows: &HashMap<PaymentId, PaymentRow>,
+        swept: &mut Swept,
+    ) {
+        let Some(payment) = payment_of(movement) else { return };
+        self.differing.remove(&movement.payment_key);
+        let Some(row) = rows.get(&payment) else {
+            match movement.has_money() {
+                true => swept.rowless.insert(payment),
+                false => swept.rowless.remove(&payment),
+            };
+            return;
+        };
+        swept.rowless.remove(&payment);
+        if swept.agreed.contains(&movement.transaction_key) {
+            self.agreed.insert(movement.transaction_key.clone());
+        } else if differs(row, movement) {
+            self.differing.insert(movement.payment_key.clone(), movement.clone());
+        }
+    }
+}
+
+fn payment_of(movement: &GatewayTransaction) -> Option<PaymentId> {
+    PaymentId::from_order_id(&movement.order_id)
+}
+
+fn payments_of(movements: &[GatewayTransaction]) -> Vec<PaymentId> {
+    movements.iter().filter_map(payment_of).collect()
+}
+
+fn rumour_of(row: &PaymentRow, movement: &GatewayTransaction) -> Rumour {
+    Rumour {
+        payment: row.attempt.payment,
+        payment_key: Some(movement.payment_key.clone()),
+        status: Some(movement.status.clone()),
+    }
+}
+
+/// Whether a movement is not what the row says. The reconciler settles a payment that waits for its
+/// outcome.
+fn differs(row: &PaymentRow, movement: &GatewayTransaction) -> bool {
+    let waits = matches!(row.standing, Standing::Waits(_))
+        && movement.payment_key == row.attempt.payment_key;
+    !waits && !agrees(row, &rumour_of(row, movement))
+}
+
+async fn look(settlement: &Settlement, row: &PaymentRow, movement: &GatewayTransaction) -> Verdict {
+    let looked = settlement.look(row, &rumour_of(row, movement)).await;
+    looked.unwrap_or_else(|error| {
+        let (payment, error) = (row.attempt.payment, format!("{error:#}"));
+        tracing::warn!(%payment, error, "a payment can't be settled yet");
+        Verdict::Later
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{MatchId, Partition, ReservationId, UserId};
+    use crate::domain::money::Attempt;
+    use crate::gateway::toss::GatewayStatus;
+
+    const HOME: Partition = Partition(1);
+
+    fn row(standing: Standing) -> PaymentRow {
+        let attempt = Attempt {
+            match_id: MatchId::new(HOME),
+            user: UserId::new(HOME),
+            reservation: ReservationId::new(HOME),
+            payment: PaymentId::new(HOME),
+            number: 1,
+            seats: vec![],
+            amount: 1_000,
+            method: "CARD".to_owned(),
+            payment_key: "key".to_owned(),
+        };
+        PaymentRow { attempt, standing, back: 0, fees: 0, last_refund: 0 }
+    }
+
+    fn movement(number: usize, payment: PaymentId, status: GatewayStatus) -> GatewayTransaction {
+        GatewayTransaction {
+            transaction_key: number.to_string(),
+            payment_key: "key".to_owned(),
+            order_id: payment.order_id(),
+            status,
+        }
+    }
+
+    /// Of ten thousand sales that agree nothing is kept, wherever a page ends.
+    #[test]
+    fn only_a_payment_whose_last_movement_differs_is_kept() {
+        use GatewayStatus::{Canceled, Done};
+        let (mut listed, mut swept) = (Listed::default(), Swept::default());
+        let mut note = |rows: &HashMap<_, _>, all: Vec<GatewayTransaction>| {
+            all.iter().for_each(|movement| listed.note(movement, rows, &mut swept));
+            listed.differing.len()
+        };
+        for _ in 0..10_000 {
+            let sold = row(Standing::Paid);
+            let payment = sold.attempt.payment;
+            let rows = [(payment, sold)].into();
+            assert_eq!(note(&rows, vec![movement(1, payment, Done)]), 0);
+        }
+        let back = row(Standing::Refunded);
+        let payment = back.attempt.payment;
+        let rows = [(payment, back)].into();
+        assert_eq!(note(&rows, vec![movement(2, payment, Done)]), 1, "its refund may come later");
+        assert_eq!(note(&rows, vec![movement(3, payment, Canceled)]), 0, "it came");
+        let waits = row(Standing::Waits(Duration::ZERO));
+        let rows = [(payment, PaymentRow { attempt: rows[&payment].attempt.clone(), ..waits })];
+        assert_eq!(note(&rows.into(), vec![movement(4, payment, Done)]), 0, "the reconciler's");
+        assert_eq!(note(&HashMap::new(), vec![movement(5, payment, Done)]), 0, "without a row");
+        assert_eq!(swept.rowless.len(), 1);
+    }
+
+    /// A payment that was looked up and agrees is not looked up again, and is forgotten when the
+    /// list of the last days does not have it any more.
+    #[test]
+    fn what_was_looked_up_is_remembered_while_it_is_listed() {
+        let sold = row(Standing::Paid);
+        let payment = sold.attempt.payment;
+        let rows = [(payment, sold)].into();
+        let agreed = HashSet::from(["7".to_owned(), "8".to_owned()]);
+        let mut swept = Swept { agreed, ..Swept::default() };
+        let mut listed = Listed::default();
+        listed.note(&movement(7, payment, GatewayStatus::Canceled), &rows, &mut swept);
+        assert!(listed.differing.is_empty());
+        assert_eq!(listed.agreed, HashSet::from(["7".to_owned()]));
+        listed.note(&movement(9, payment, GatewayStatus::Canceled), &rows, &mut swept);
+        assert_eq!(listed.differing["key"].transaction_key, "9");
     }
 }

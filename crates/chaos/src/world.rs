@@ -279,7 +279,7 @@ pub(crate) fn port_of(url: &str) -> Result<u16> {
 }
 
 /// The same address with another port.
-fn with_port(url: &str, port: u16) -> String {
+pub(crate) fn with_port(url: &str, port: u16) -> String {
     match url.rsplit_once(':') {
         Some((start, rest)) => {
             let rest = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());

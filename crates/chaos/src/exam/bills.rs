@@ -1,7 +1,9 @@
 //! Ticket types: what each seat of a bill costs stays with it, on every path.
 
-use super::fan::{FIRST, ROOMY, SECOND, Verdict, check, key, seats_of};
+use super::fan::{Broken, FIRST, ROOMY, SECOND, Verdict, check, id_of, key, seats_of};
 use super::hall::Hall;
+use crate::database::connect;
+use crate::world::World;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -79,4 +81,27 @@ pub(super) async fn repeated_after_new_prices(hall: &Hall) -> Verdict {
     check(first["holdId"] == again["holdId"], "another hold under the same key")?;
     fan.release(FIRST, &id, &first).await.expect(204)?;
     Ok(())
+}
+
+/// A bill in PostgreSQL that nobody can read is an error, and not the prices of the plan: a list of
+/// reservations says that their history is missing.
+pub(super) async fn damaged_bill(hall: &Hall, world: &World) -> Verdict {
+    let (fan, id) = (hall.fan(14), hall.on_sale(json!({})).await?);
+    hall.put(&id, "prices", prices()).await?;
+    let hold = fan.hold(ROOMY, &id, typed(1, "CHILD")).await.expect(201)?;
+    let sold = hall.buy(fan, ROOMY, &id, &hold).await?;
+    fan.cancel(FIRST, &sold, Value::Null).await.expect(200)?;
+    let database = connect(&world.postgres.url()).await;
+    let database = database.map_err(|error| Broken(format!("PostgreSQL: {error:#}")))?;
+    let wrong = |error| Broken(format!("a bill: {error}"));
+    let bill = "select bill from reservations where id::text = $1";
+    let bill: String = database.query_one(bill, &[&id_of(&sold)]).await.map_err(wrong)?.get(0);
+    let write = "update reservations set bill = $2 where id::text = $1";
+    database.execute(write, &[&id_of(&sold), &"1:x"]).await.map_err(wrong)?;
+    let all = fan.once(FIRST, Method::GET, "/api/reservations", &Value::Null, "").await;
+    database.execute(write, &[&id_of(&sold), &bill]).await.map_err(wrong)?;
+    let history = &all.body["data"]["history"];
+    check(all.status == 200 && *history == false, "a bill that nobody can read is in a history")?;
+    let all = fan.get(FIRST, "/api/reservations").await.expect(200)?;
+    check(all["history"] == true, "a person has no history")
 }

@@ -92,6 +92,11 @@ impl Fan {
         &self.token
     }
 
+    /// The same person, before one node.
+    pub(super) fn at(&self, door: &str) -> Self {
+        Self { doors: Arc::new(vec![door.to_owned()]), ..self.clone() }
+    }
+
     /// One call, whatever its response is.
     pub(super) async fn once(
         &self,

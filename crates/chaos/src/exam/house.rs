@@ -1,7 +1,7 @@
 //! The rules of a house: accessible seats and their companions, a table, and places without seats.
 
 use super::fan::{FIRST, ROOMY, Reply, SECOND, Verdict, check, id_of, seats_of};
-use super::hall::Hall;
+use super::hall::{Hall, eventually};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -127,11 +127,24 @@ pub(super) async fn tables_and_places(hall: &Hall) -> Verdict {
     fan.release(FIRST, &id, &table).await.expect(204)?;
     let wish = json!({"seats": [{"seatId": 1}], "areas": [{"areaId": 9, "quantity": 2}]});
     let hold = fan.hold(ROOMY, &id, wish.clone()).await.expect(201)?;
-    let problem = fan.hold(ROOMY, &id, wish).await.refused("ALREADY_HELD")?;
+    let problem = fan.hold(ROOMY, &id, wish.clone()).await.refused("ALREADY_HELD")?;
     check(problem["holdId"] == hold["holdId"], "the own hold is not named")?;
     let rest = json!({"areas": [{"areaId": 9, "quantity": PLACES - 1}]});
     let problem = hall.fan(5).hold(ROOMY, &id, rest).await.refused("AREA_FULL")?;
     check(problem["left"] == PLACES - 2, format!("{} places are left", problem["left"]))?;
+    // Now the area is full, so that Redis is not asked for the seat.
+    let rest = json!({"areas": [{"areaId": 9, "quantity": PLACES - 2}]});
+    hall.fan(5).hold(ROOMY, &id, rest).await.expect(201)?;
+    eventually("the map of a node shows that an area is full", async || {
+        let place = json!({"areas": [{"areaId": 9, "quantity": 1}]});
+        let problem = hall.fan(6).hold(ROOMY, &id, place).await.refused("AREA_FULL")?;
+        Ok((problem["left"] == 0).then_some(()))
+    })
+    .await?;
+    let problem = fan.hold(ROOMY, &id, wish).await.refused("ALREADY_HELD")?;
+    check(problem["holdId"] == hold["holdId"], "the own hold is not named")?;
+    let offered = problem.get("alternatives");
+    check(offered.is_none(), "other seats are offered in the place of the own ones")?;
     fan.release(SECOND, &id, &hold).await.expect(204)?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! docs/API.md, by scenarios that need a purpose and not luck. Two more API nodes stand beside
 //! those of the run, because some rules are settings of a node.
 
+mod an_hour;
 mod bills;
 mod burst;
 mod conduct;
@@ -10,11 +11,14 @@ mod fan;
 mod gateway;
 mod hall;
 mod house;
+mod journal;
+mod late;
 mod many;
 mod one_hold;
 mod outage;
 mod queue;
 mod sale_times;
+mod slow_reader;
 mod stream;
 mod streams;
 mod terms;
@@ -87,7 +91,7 @@ pub(crate) async fn exam(world: &World, sale: &Sale) -> Result<Vec<Violation>> {
 
 /// First what disturbs nobody, all at once, and then what concerns everybody, one by one.
 async fn ask_all(hall: &Hall, world: &World) -> Vec<Violation> {
-    let mut found = ask_together(together(hall)).await;
+    let mut found = ask_together(together(hall, world)).await;
     // The pass ends while others are asked. A second try needs another one.
     let passes = &RefCell::new(Some(queue::last_pass(hall).await));
     let without_workers = async move || {
@@ -99,17 +103,21 @@ async fn ask_all(hall: &Hall, world: &World) -> Vec<Violation> {
         unattended::without_workers(hall, world, pass).await
     };
     let without_workers = &without_workers;
-    let first: [Question<'_>; 4] = [
+    let first: [Question<'_>; 6] = [
         (5, "a slow answer", played!(gateway::slow_answer(hall))),
         (5, "a refund that is refused", played!(gateway::refused_refund(hall))),
         (5, "two charges", played!(gateway::charged_twice(hall))),
+        (5, "late words", played!(late::late_words(hall, world))),
+        (21, "late entries", played!(journal::late_entries(hall, world))),
         (21, "a refused entry", played!(outage::refused_entry(hall, world))),
     ];
-    let last: [Question<'_>; 4] = [
+    let last: [Question<'_>; 5] = [
         (34, "without workers", played!(without_workers())),
         (18, "lost entries", played!(streams::lost_entries(hall, world))),
         (3, "without PostgreSQL", played!(outage::without_postgres(hall, world))),
         (31, "entries", played!(entry::entries(hall, world))),
+        // Everybody else must be done, because the time of a whole partition runs on.
+        (32, "an hour later", played!(an_hour::an_hour_later(hall, world))),
     ];
     for question in first.into_iter().chain(last) {
         found.extend(ask(question).await);
@@ -118,11 +126,12 @@ async fn ask_all(hall: &Hall, world: &World) -> Vec<Violation> {
 }
 
 /// What can be asked at the same time: each question has a match of its own.
-fn together(hall: &Hall) -> Vec<Question<'_>> {
+fn together<'a>(hall: &'a Hall, world: &'a World) -> Vec<Question<'a>> {
     vec![
         (6, "better terms", played!(terms::better_terms(hall))),
         (6, "the end of refunds", played!(terms::end_of_refunds(hall))),
         (6, "bills", played!(bills::bills(hall))),
+        (6, "a damaged bill", played!(bills::damaged_bill(hall, world))),
         (15, "a repeated hold", played!(bills::repeated_after_new_prices(hall))),
         (9, "many holds", played!(many::many_holds(hall))),
         (9, "a hold that is given back and reserved", played!(burst::released_and_reserved(hall))),
@@ -138,6 +147,7 @@ fn together(hall: &Hall) -> Vec<Question<'_>> {
         (12, "a sale that opens", played!(sale_times::opens_by_itself(hall))),
         (20, "passes", played!(queue::passes(hall))),
         (20, "a later pass", played!(queue::later_pass(hall))),
+        (20, "a full room", played!(queue::full_room(hall))),
         (20, "nearly sold out", played!(queue::nearly_sold_out(hall))),
         (33, "companions", played!(house::companions(hall))),
         (33, "companions in two tabs", played!(house::companions_in_two_tabs(hall))),
@@ -147,6 +157,7 @@ fn together(hall: &Hall) -> Vec<Question<'_>> {
         (18, "events that were missed", played!(streams::missed(hall))),
         (18, "ids of other epochs", played!(streams::foreign_ids(hall))),
         (18, "snapshots", played!(streams::snapshots(hall))),
+        (18, "a slow reader", played!(slow_reader::slow_reader(hall))),
         (18, "a deleted match", played!(streams::deleted(hall))),
     ]
 }

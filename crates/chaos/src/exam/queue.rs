@@ -13,12 +13,19 @@ const PASS_MS: u64 = 10_000;
 /// Free seats of a match that is nearly sold out, and people who want them.
 const LEFT: usize = 2;
 const WAITING: usize = 6;
+/// People who may be inside of a room that is small.
+const ROOM: usize = 3;
 /// People are let in several times a second.
 const LOOK_PERIOD: Duration = Duration::from_millis(1_500);
 
 async fn room(hall: &Hall, pass_ms: u64) -> Verdict<String> {
+    room_for(hall, pass_ms, 50).await
+}
+
+/// A match with a waiting room, from which so many people may be inside at once.
+async fn room_for(hall: &Hall, pass_ms: u64, people: usize) -> Verdict<String> {
     let id = hall.on_sale(json!({})).await?;
-    let queue = json!({"enabled": true, "admitPerMinute": 6_000, "maxActive": 50,
+    let queue = json!({"enabled": true, "admitPerMinute": 6_000, "maxActive": people,
         "passTtlMs": pass_ms, "admissionTtlMs": pass_ms, "buyersPerFreeSeat": 1});
     hall.put(&id, "queue", queue).await?;
     Ok(id)
@@ -83,6 +90,17 @@ pub(super) async fn nearly_sold_out(hall: &Hall) -> Verdict {
     let taken: Vec<u32> = (1 + LEFT as u32..=SEATS).collect();
     let path = format!("/api/admin/matches/{id}/block");
     hall.admin.post(FIRST, &path, json!({"seatIds": taken})).await.expect(200)?;
+    come_in_up_to(hall, &id, LEFT).await
+}
+
+/// Not more people are inside than set, although all seats are free.
+pub(super) async fn full_room(hall: &Hall) -> Verdict {
+    let id = room_for(hall, 60_000, ROOM).await?;
+    come_in_up_to(hall, &id, ROOM).await
+}
+
+/// Many people join, and so many are let in, and no more.
+async fn come_in_up_to(hall: &Hall, id: &str, most: usize) -> Verdict {
     let path = format!("/api/matches/{id}/queue");
     for number in 0..WAITING {
         hall.fan(number).post(number % 2, &path, Value::Null).await.success()?;
@@ -95,12 +113,12 @@ pub(super) async fn nearly_sold_out(hall: &Hall) -> Verdict {
             let place = hall.fan(number).get(FIRST, &path).await.expect(200)?;
             inside += usize::from(place["state"] == "ADMITTED");
         }
-        check(inside <= LEFT, format!("{inside} people choose among {LEFT} seats"))?;
-        if inside == LEFT {
+        check(inside <= most, format!("{inside} people are inside, where {most} may be"))?;
+        if inside == most {
             enough = enough.or(Some(Instant::now()));
         }
         let waits = begun.elapsed() < super::fan::WAIT_TIMEOUT;
-        check(waits, format!("{inside} people were let in to {LEFT} seats"))?;
+        check(waits, format!("{inside} people were let in, where {most} may be"))?;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Ok(())

@@ -40,8 +40,15 @@ impl Stream {
             let part = part.ok()?;
             Some(String::from_utf8_lossy(&part).into_owned())
         });
-        let parts = parts.boxed_local();
-        Ok(Self { parts, text: String::new(), map, last_id: last.to_owned() })
+        Ok(Self { last_id: last.to_owned(), ..Self::of(parts.boxed_local(), map) })
+    }
+
+    /// A stream whose texts come from elsewhere; none is an error of the connection.
+    pub(super) fn of(
+        parts: LocalBoxStream<'static, Option<String>>,
+        map: BTreeMap<u32, String>,
+    ) -> Self {
+        Self { parts, text: String::new(), map, last_id: String::new() }
     }
 
     /// The name of the next event, which is applied to the map; none at the end of the stream.
@@ -112,25 +119,24 @@ impl Stream {
 mod tests {
     use super::*;
 
-    async fn of(text: &str) -> Stream {
+    fn of(text: &str) -> Stream {
         let part = futures::stream::iter([Some(text.to_owned())]).boxed_local();
-        let map = [(7, "HOLD".to_owned())].into();
-        Stream { parts: part, text: String::new(), map, last_id: String::new() }
+        Stream::of(part, [(7, "HOLD".to_owned())].into())
     }
 
     #[tokio::test]
     async fn a_snapshot_replaces_everything_and_a_change_does_not() {
         let changes = "retry: 5\n\nevent: changes\nid: 1-2-3\n\
             data: {\"changes\":[{\"seatId\":1,\"state\":\"HOLD\"}]}\n\n";
-        let mut stream = of(changes).await;
+        let mut stream = of(changes);
         assert_eq!(stream.next_seats().await.unwrap(), "changes");
         assert_eq!((stream.map.len(), stream.last_id.as_str()), (2, "1-2-3"));
         let snapshot = "event: snapshot\nid: 1-2-4\n\
             data: {\"seats\":[{\"id\":1,\"state\":\"AVAILABLE\"}]}\n\n";
-        let mut stream = of(snapshot).await;
+        let mut stream = of(snapshot);
         assert_eq!(stream.next_seats().await.unwrap(), "snapshot");
         assert_eq!(stream.map.into_iter().collect::<Vec<_>>(), [(1, "AVAILABLE".to_owned())]);
-        let mut stream = of("event: heartbeat\ndata: {}\n\n").await;
+        let mut stream = of("event: heartbeat\ndata: {}\n\n");
         assert!(stream.next_seats().await.is_err(), "it has ended");
     }
 }

@@ -12,11 +12,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-fn url(hall: &Hall, node: usize, id: &str) -> String {
+pub(super) fn url(hall: &Hall, node: usize, id: &str) -> String {
     format!("{}/api/matches/{id}/blocks/1/seats/events", hall.door(node))
 }
 
-async fn open(hall: &Hall, node: usize, id: &str) -> Verdict<Stream> {
+pub(super) async fn open(hall: &Hall, node: usize, id: &str) -> Verdict<Stream> {
     let mut stream = Stream::open(&url(hall, node, id), None, "", BTreeMap::new()).await?;
     let first = stream.next_seats().await?;
     check(first == "snapshot", format!("a new stream begins with {first}"))?;
@@ -28,7 +28,7 @@ async fn back(hall: &Hall, node: usize, id: &str, old: &Stream, last: &str) -> V
     Stream::open(&url(hall, node, id), None, last, old.map.clone()).await
 }
 
-async fn hold(hall: &Hall, fan: usize, id: &str, seat: u32) -> Verdict<Value> {
+pub(super) async fn hold(hall: &Hall, fan: usize, id: &str, seat: u32) -> Verdict<Value> {
     hall.fan(fan).take(ROOMY, id, &[seat]).await.expect(201)
 }
 
@@ -139,7 +139,7 @@ pub(super) async fn lost_entries(hall: &Hall, world: &World) -> Verdict {
 }
 
 /// The form of an id inside Redis: base64url.
-fn short(id: &str) -> String {
+pub(super) fn short(id: &str) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let number = u128::from_str_radix(&id.replace('-', ""), 16).unwrap_or(0);
     // 128 bits and four zeros are 22 times six bits.
