@@ -82,7 +82,10 @@ fn webhooks(orders: Vec<String>, keys: Vec<String>) -> impl Strategy<Value = Val
     let texts = |real: Vec<String>| prop_oneof![4 => select(real), 1 => text()];
     let statuses = "READY|IN_PROGRESS|WAITING_FOR_DEPOSIT|DONE|CANCELED|PARTIAL_CANCELED|\
         ABORTED|EXPIRED|done|[A-Z_]{0,300}";
-    let any = |known: BoxedStrategy<String>| prop_oneof![6 => known.prop_map(Value::from), 1 => json(), 1 => Just(Value::Null)];
+    let any = |known: BoxedStrategy<String>| {
+        let known = known.prop_map(Value::from);
+        prop_oneof![6 => known, 1 => json(), 1 => Just(Value::Null)]
+    };
     let order = any(prop_oneof![3 => texts(orders), 1 => near].boxed());
     let key = any(prop_oneof![2 => texts(keys), 1 => "[ -~]{0,400}"].boxed());
     let status = any(statuses.boxed());
