@@ -55,7 +55,7 @@ features: ## Run the scenarios of features/ only (ARGS="-- --name 'a part of its
 
 fuzz: ## Try parsers of bytes from outside, and the API, with many random inputs (CASES=1000000)
 	@scripts/setup test
-	@PROPTEST_CASES=$(or $(CASES),100000) $(CARGO) test --locked --test it outside:: -- --nocapture
+	@PROPTEST_CASES=$(or $(CASES),100000) $(CARGO) test --locked --test it outside -- --nocapture
 	@$(CARGO) test --locked --test it api_description::responses_to_many -- --ignored
 
 sbom: ## Write the bill of materials (CycloneDX) to target/sbom.json

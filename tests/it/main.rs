@@ -91,6 +91,7 @@ mod outage_backlog;
 mod outage_gateway;
 mod outage_redis;
 mod outside;
+mod outside_calls;
 mod oversell;
 mod own_account;
 mod own_payments;

@@ -27,7 +27,7 @@ const CASE_TIMEOUT: Duration = Duration::from_secs(2);
 const REQUESTS: u32 = 60;
 
 /// A usual run has the same cases each time. `PROPTEST_CASES` asks for more, and for other ones.
-fn runner(divisor: u32) -> TestRunner {
+pub(crate) fn runner(divisor: u32) -> TestRunner {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if config.cases == 256 {
         config.rng_seed = RngSeed::Fixed(0x6772_616e_6473);
@@ -48,7 +48,7 @@ fn try_all<S: Strategy>(strategy: &S, check: impl Fn(S::Value)) {
 
 /// Text that is nearly what a parser wants: parts of the formats, digits at the limits of numbers,
 /// and anything else.
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         "[0-9]{1,22}",
         Just("18446744073709551615".to_owned()),
@@ -90,7 +90,7 @@ fn ids_and_positions_read_what_they_write() {
 }
 
 /// Values of JSON of any shape, with the names that a plan has.
-fn json() -> impl Strategy<Value = serde_json::Value> {
+pub(crate) fn json() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::Value;
     let leaf = prop_oneof![
         Just(Value::Null),
