@@ -43,3 +43,57 @@ pub(super) fn harden(headers: &mut HeaderMap, is_docs: bool, by_tls: bool) {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names and values of the header fields of a response, which had these of its own.
+    fn hardened(own: &[(HeaderName, &'static str)], is_docs: bool, by_tls: bool) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in own {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        harden(&mut headers, is_docs, by_tls);
+        let all =
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+        let mut all: Vec<String> = all.collect();
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn each_kind_of_response_has_the_header_fields_that_it_needs() {
+        let always = [
+            "cross-origin-opener-policy: same-origin-allow-popups",
+            "permissions-policy: camera=(), geolocation=(), microphone=(), usb=()",
+            "referrer-policy: no-referrer",
+            "x-content-type-options: nosniff",
+            "x-frame-options: DENY",
+        ];
+        let api = "content-security-policy: default-src 'none'; frame-ancestors 'none'";
+        let docs = "content-security-policy: default-src 'self'; \
+            style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
+            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+        let (fresh, kept) = ("cache-control: no-store", "cache-control: no-cache");
+        let tls = "strict-transport-security: max-age=31536000; includeSubDomains";
+        let page = "content-security-policy: default-src 'self'";
+        let of_page = [
+            (header::CONTENT_SECURITY_POLICY, "default-src 'self'"),
+            (header::CACHE_CONTROL, "no-cache"),
+        ];
+        let weak = [(header::X_FRAME_OPTIONS, "SAMEORIGIN"), (header::REFERRER_POLICY, "origin")];
+        for (case, own, is_docs, by_tls, more) in [
+            ("the API", &[][..], false, false, &[api, fresh][..]),
+            ("the API by TLS", &[], false, true, &[api, fresh, tls]),
+            ("the docs", &[], true, false, &[docs, fresh]),
+            ("the docs by TLS", &[], true, true, &[docs, fresh, tls]),
+            ("the page, which has its own policy", &of_page, false, true, &[page, kept, tls]),
+            ("a handler that would allow more", &weak, false, false, &[api, fresh]),
+        ] {
+            let mut wanted = [&always, more].concat();
+            wanted.sort_unstable();
+            assert_eq!(hardened(own, is_docs, by_tls), wanted, "{case}");
+        }
+    }
+}
