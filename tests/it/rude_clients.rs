@@ -3,7 +3,7 @@
 //!
 //! The long test has as many of them as the promise names (`make chaos ARGS=rude_clients`).
 
-use crate::support::rude::{Victim, end};
+use crate::support::rude::{Victim, end, p99_max};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 
@@ -14,12 +14,6 @@ const CLIENTS: usize = 2000;
 const FEW_CLIENTS: usize = 400;
 /// How soon a client without progress loses its connection: 10 s, and what a busy machine needs.
 const END_MAX: Duration = Duration::from_secs(30);
-/// The most time for 99 % of the calls of other people: that of a node which is not optimized, on
-/// a busy machine, and what is promised, for a release build (`GRANDSTAND_BIN`).
-fn p99_max() -> Duration {
-    let release = std::env::var_os("GRANDSTAND_BIN").is_some();
-    if release { Duration::from_millis(50) } else { Duration::from_secs(3) }
-}
 
 /// What a client does not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
