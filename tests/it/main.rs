@@ -121,6 +121,8 @@ mod rude_clients;
 mod rude_http2;
 #[cfg(target_os = "linux")]
 mod rude_log_ins;
+#[cfg(target_os = "linux")]
+mod rude_tls;
 mod sale_times;
 mod seat_labels;
 mod second_factor;

@@ -175,7 +175,7 @@ async fn a_cluster_with_tls_is_verified_by_announced_names() {
     node.finish().await;
 }
 
-fn browser(authority: &Authority) -> reqwest::ClientBuilder {
+pub(crate) fn browser(authority: &Authority) -> reqwest::ClientBuilder {
     let pem = std::fs::read(&authority.file).unwrap();
     let root = reqwest::Certificate::from_pem(&pem).unwrap();
     reqwest::Client::builder().tls_certs_only([root])
@@ -225,8 +225,7 @@ fn established(port: u16) -> usize {
 /// the kernel takes, from a little more to more than TLS takes, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_inside_tls_that_do_not_read_lose_their_connection() {
-    use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+    use tokio_rustls::rustls::pki_types::ServerName;
     let dir = TempDir::new().unwrap();
     let authority = Authority::new(dir.path(), "authority");
     let certificate = authority.sign("server", &["localhost"]);
@@ -242,10 +241,7 @@ async fn readers_inside_tls_that_do_not_read_lose_their_connection() {
     let bytes = heads + page.bytes().await.unwrap().len();
     assert!(bytes < 8 * 1024, "{bytes}");
     drop(https);
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(&authority.file).unwrap()).unwrap();
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let connector = authority.connector(&[]);
     let address = node.running().address;
     let mut clients = Vec::new();
     for number in 0..24_usize {

@@ -1,13 +1,13 @@
 //! Clients that do harm, and the node that they do it to. It is a process of its own, so that its
 //! memory can be measured.
 
-use crate::support::client::Client;
+use crate::support::client::{Client, plain_http};
 use crate::support::node::{TestMatch, TestNode};
 use bytes::Bytes;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Child;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -59,6 +59,11 @@ impl Seen {
 impl Victim {
     /// A node with the limits that are the default.
     pub async fn start() -> Self {
+        Self::start_with(&[], plain_http()).await
+    }
+
+    /// The same with more arguments. `http` reaches it by the name localhost.
+    pub async fn start_with(more: &[&str], http: reqwest::Client) -> Self {
         let place = VICTIMS.acquire().await.unwrap();
         let mut node = TestNode::start().await;
         let fixture = node.open_match().await;
@@ -66,8 +71,8 @@ impl Victim {
         let site = node.admin().await.post("/api/admin/sites", &grandstand_demo::stadium()).await;
         let plan = format!("/api/sites/{}", site.expect(201)["id"].as_str().unwrap());
         node.without_worker().await;
-        let mut serve =
-            node.binary(&["serve", "--holds-per-ten-minutes", "0", "--cool-down-after", "0"]);
+        let limits = ["serve", "--holds-per-ten-minutes", "0", "--cool-down-after", "0"];
+        let mut serve = node.binary(&[&limits, more].concat());
         let mut process = serve.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut line = async |before: &str| {
@@ -75,8 +80,9 @@ impl Victim {
             line.strip_prefix(before).expect(&line).to_owned()
         };
         let (url, operations) = (line("listening on ").await, line("operations on ").await);
-        let address = url.trim_start_matches("http://").parse().unwrap();
-        let (fan, operator) = (Client::new(url, token), Client::new(operations, None));
+        let address = url.split_once("://").unwrap().1.parse().unwrap();
+        let url = url.replace("127.0.0.1", "localhost");
+        let (fan, operator) = (Client { url, token, http }, Client::new(operations, None));
         let victim = Self { node, fan, fixture, plan, address, operator, process, _place: place };
         // Afterwards everything that is made once is made.
         for _ in 0..10 {
@@ -157,14 +163,7 @@ impl Victim {
 
     /// A connection of HTTP/2 on which the node may send no bytes of any body.
     pub async fn connect_http2(&self, number: usize) -> Http2 {
-        let stream = self.connect(number).await;
-        let mut builder = h2::client::Builder::new();
-        builder.initial_window_size(0).max_concurrent_reset_streams(1000);
-        let (requests, connection) = builder.handshake::<_, Bytes>(stream).await.unwrap();
-        let ended = tokio::spawn(async move {
-            let _ = connection.await;
-        });
-        Http2 { requests, ended, responses: Vec::new() }
+        Http2::on(self.connect(number).await).await
     }
 
     pub async fn finish(mut self) {
@@ -182,6 +181,17 @@ pub struct Http2 {
 }
 
 impl Http2 {
+    /// One on which the other side may send no bytes of any body.
+    pub async fn on(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+        let mut builder = h2::client::Builder::new();
+        builder.initial_window_size(0).max_concurrent_reset_streams(1000);
+        let (requests, connection) = builder.handshake::<_, Bytes>(stream).await.unwrap();
+        let ended = tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        Self { requests, ended, responses: Vec::new() }
+    }
+
     /// Sends a request without waiting for the response; `false` when the connection has ended.
     pub async fn ask(&mut self, path: &str) -> bool {
         let uri = format!("http://grandstand{path}");
@@ -201,7 +211,7 @@ impl Http2 {
 }
 
 /// Waits until the node has ended a connection.
-pub async fn end(mut stream: TcpStream) {
+pub async fn end(mut stream: impl AsyncRead + Unpin) {
     let mut bytes = [0; 4096];
     while stream.read(&mut bytes).await.is_ok_and(|count| count > 0) {}
 }
