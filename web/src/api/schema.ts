@@ -9225,7 +9225,10 @@ export interface operations {
                 /** @description 1 to 100, default 50. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` that you have: 304 while nothing has changed. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9234,6 +9237,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
@@ -9242,6 +9246,17 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Envelope_MatchPage"];
                 };
+            };
+            /** @description Not Modified */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
             400: {
@@ -9303,7 +9318,10 @@ export interface operations {
     getMatch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` that you have: 304 while nothing has changed. */
+                "If-None-Match"?: string;
+            };
             path: {
                 match: string;
             };
@@ -9314,6 +9332,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
@@ -9322,6 +9341,17 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Envelope_MatchView"];
                 };
+            };
+            /** @description Not Modified */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description - `VALIDATION`: A field is missing or wrong; `errors` names each. */
             400: {
