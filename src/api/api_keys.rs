@@ -38,23 +38,31 @@ pub async fn caller(services: &Services, token: &str, address: IpAddr) -> ApiRes
     if !token.starts_with(PREFIX) {
         return services.tokens.check(token);
     }
-    if let Some(user) = services.tokens.kept_key(token) {
-        return Ok(user);
+    match services.tokens.kept_key(token) {
+        Some((user, true)) => return Ok(user),
+        // A flood of wrong keys from the same address does not stop a program with a right one.
+        Some((_, false)) => {}
+        None => services.limits.look_up_key(address)?,
     }
-    let wrong = || ApiError::new(ErrorCode::Unauthorized, "The API key is wrong or has ended.");
-    let id = id_in(token).ok_or_else(wrong)?;
-    if id.partition().0 >= services.engine.partition_count() {
-        return Err(wrong());
+    match look_up(services, token).await? {
+        Some(user) => Ok(user),
+        None => {
+            services.tokens.forget_key(token);
+            Err(ApiError::new(ErrorCode::Unauthorized, "The API key is wrong or has ended."))
+        }
     }
-    services.limits.look_up_key(address)?;
-    let account = services.engine.api_key(id).await?.ok_or_else(wrong)?;
+}
+
+/// The program with this key, as Redis knows it. It is kept for a while.
+async fn look_up(services: &Services, key: &str) -> ApiResult<Option<User>> {
+    let id = id_in(key).filter(|id| id.partition().0 < services.engine.partition_count());
+    let Some(id) = id else { return Ok(None) };
+    let account = services.engine.api_key(id).await?;
     let now_s = services.tokens.clock.now_s();
-    let (user, end_s) = user_of(account, &token_hash(token)).ok_or_else(wrong)?;
-    if end_s <= now_s {
-        return Err(wrong());
-    }
-    services.tokens.keep_key(token, &user, end_s.min(now_s + KEPT_S));
-    Ok(user)
+    let found = account.and_then(|account| user_of(account, &token_hash(key)));
+    let Some((user, end_s)) = found.filter(|(_, end_s)| now_s < *end_s) else { return Ok(None) };
+    services.tokens.keep_key(key, &user, end_s.min(now_s + KEPT_S));
+    Ok(Some(user))
 }
 
 /// The program whose key has this hash, and the second at which the key ends.

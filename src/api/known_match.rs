@@ -21,6 +21,11 @@ pub struct Viewer {
 }
 
 impl Viewer {
+    /// Whether it is somebody with a role.
+    pub fn is_staff(&self) -> bool {
+        self.staff.is_some()
+    }
+
     /// Whether the match exists for this caller.
     pub fn sees(&self, fixture: &Match) -> bool {
         let has_site = |user: &User| has_site(user, fixture.site_id);

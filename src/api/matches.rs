@@ -116,7 +116,7 @@ pub async fn list(
     Query(query): Query<ListQuery>,
 ) -> ApiResult<Response> {
     let page = page(&services, query, |fixture| viewer.sees(fixture)).await?;
-    Ok(tagged(&headers, page))
+    Ok(tagged(&headers, page, !viewer.is_staff()))
 }
 
 /// A page of the matches that a caller may see.
@@ -167,5 +167,6 @@ pub async fn get(
     headers: HeaderMap,
     KnownMatch(fixture): KnownMatch,
 ) -> ApiResult<Response> {
-    Ok(tagged(&headers, MatchView::of(&services, &fixture).await))
+    let for_all = fixture.status != MatchStatus::Draft;
+    Ok(tagged(&headers, MatchView::of(&services, &fixture).await, for_all))
 }

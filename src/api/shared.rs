@@ -53,8 +53,9 @@ pub(super) fn shared(
 }
 
 /// Data that often stays as it is between two requests of a client: with a tag of its bytes, and
-/// without the bytes when the client has them.
-pub(super) fn tagged<T: Serialize>(headers: &HeaderMap, data: T) -> Response {
+/// without the bytes when the client has them. `for_all`: it has nothing that only people with a
+/// role may see, so a browser may keep it.
+pub(super) fn tagged<T: Serialize>(headers: &HeaderMap, data: T, for_all: bool) -> Response {
     let body = match serde_json::to_vec(&Envelope { status: 200, data }) {
         Ok(body) => body,
         Err(error) => return ApiError::internal(error).into_response(),
@@ -64,8 +65,8 @@ pub(super) fn tagged<T: Serialize>(headers: &HeaderMap, data: T) -> Response {
         true => NotModified.into_response(),
         false => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
     };
-    // People with a role see more than others.
-    let caching = HeaderValue::from_static("private, no-cache");
+    let caching = if for_all { "private, no-cache" } else { "no-store" };
+    let caching = HeaderValue::from_static(caching);
     response.headers_mut().insert(header::CACHE_CONTROL, caching);
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(header::ETAG, tag);

@@ -164,15 +164,17 @@ impl Tokens {
         self.versions.read().get(&user.id).is_some_and(|version| user.version < *version)
     }
 
-    /// The program with this API key, if `keep_key` has been told about it, and nothing has changed
-    /// since.
-    pub fn kept_key(&self, key: &str) -> Option<User> {
+    /// The program with this API key, if `keep_key` has been told about it, and whether nothing has
+    /// changed since. Otherwise it must be looked up again.
+    pub fn kept_key(&self, key: &str) -> Option<(User, bool)> {
         let (user, end) = self.verified.read().get(key).cloned()?;
-        if end <= self.clock.now_s() || self.is_outdated(&user) {
-            self.verified.write().remove(key);
-            return None;
-        }
-        Some(user)
+        let is_fresh = end > self.clock.now_s() && !self.is_outdated(&user);
+        Some((user, is_fresh))
+    }
+
+    /// Forgets an API key that counts no more.
+    pub fn forget_key(&self, key: &str) {
+        self.verified.write().remove(key);
     }
 
     /// Keeps the program with an API key until this second at the latest.

@@ -36,6 +36,10 @@ const BUSY_REPEATS_MAX: u32 = 4;
 /// same length is added.
 const BUSY_PAUSE_MS: u64 = 100;
 
+/// A longer `Retry-After` counts as this one, in seconds: no call waits for so much as a tenth of
+/// it.
+const RETRY_AFTER_S_MAX: u64 = 3_600;
+
 /// The result of a call.
 pub(super) enum Reply {
     /// 2xx with a Payment object.
@@ -184,7 +188,10 @@ impl Client {
                 if status == 429 {
                     self.pace.slow_down(retry_after, Instant::now());
                 }
-                (parse(status, &body), Duration::from_secs(retry_after.unwrap_or(0)))
+                (
+                    parse(status, &body),
+                    Duration::from_secs(retry_after.unwrap_or(0).min(RETRY_AFTER_S_MAX)),
+                )
             }
             Err(error) => (Reply::Nothing { reason: reason_of(error) }, Duration::ZERO),
         }

@@ -57,7 +57,8 @@ impl Balancer {
             ("listen 8080 backlog=4096;", &format!("listen 127.0.0.1:{port};")),
             ("worker_rlimit_nofile 131072;", ""),
             ("worker_connections 65536;", "worker_connections 256;"),
-            ("limit_conn networks 4000;", &format!("limit_conn networks {AT_A_TIME};")),
+            ("limit_conn requests 4000;", &format!("limit_conn requests {AT_A_TIME};")),
+            ("limit_conn streams 4000;", "limit_conn streams 4;"),
             // So that a test can call from any address.
             (
                 "server_tokens off;",

@@ -7,6 +7,7 @@ use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::domain::ids::{MatchId, Partition, UserId};
 use grandstand::domain::position::EventId;
+use grandstand::engine::accounts::{AccountChange, EndSessions};
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::{Value, json};
 
@@ -265,6 +266,47 @@ async fn no_money_moves_for_a_session_that_has_ended_unheard() {
     allow("+xread").await;
     eventually("the node hears the end", async || {
         (sale.fan.get("/api/reservations").await.status == 401).then_some(())
+    })
+    .await;
+    sale.finish().await;
+}
+
+/// An API key is a credential like a session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_money_moves_for_a_key_that_was_deleted_unheard() {
+    let sale = start().await;
+    let body = json!({"name": "Box office", "role": "BOX_OFFICE", "sites": [sale.fixture.site_id],
+        "scopes": ["BUY", "SEATS_BLOCK"]});
+    let made = sale.node.admin().await.post("/api/admin/api-keys", &body).await.expect(201);
+    let program = sale.node.guest().with_token(made["key"].as_str().unwrap());
+    let reservation = program.reserve(&sale.fixture.id, &[3]).await;
+    let allow = async |rule: &str| {
+        let command = ["ACL", "SETUSER", "default", rule];
+        crate::support::wire::done(sale.node.redis.port(), &command).await;
+    };
+    allow("-xread").await;
+    let operator = sale.node.operator();
+    eventually("the node hears nothing", async || {
+        (operator.get("/health/ready").await.status == 503).then_some(())
+    })
+    .await;
+    // Another node has deleted the key.
+    let id: UserId = made["id"].as_str().unwrap().parse().unwrap();
+    let before = sale.node.engine().api_key(id).await.unwrap().unwrap();
+    let (ending, token, trail) = (EndSessions::All, None, None);
+    let change = AccountChange { before: &before, after: None, ending, token, trail };
+    sale.node.engine().change_account(change).await.unwrap();
+    let request = json!({"reservationId": reservation["id"], "method": "CARD"});
+    let block = format!("/api/admin/matches/{}/block", sale.fixture.id);
+    for (path, body) in
+        [("/api/payments/request", request), (block.as_str(), json!({"seatIds": [9]}))]
+    {
+        program.post(path, &body).await.refused(401, "UNAUTHORIZED");
+    }
+    program.get("/api/reservations").await.expect(200);
+    allow("+xread").await;
+    eventually("the node hears the end", async || {
+        (program.get("/api/reservations").await.status == 401).then_some(())
     })
     .await;
     sale.finish().await;

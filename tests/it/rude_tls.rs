@@ -6,7 +6,7 @@ use crate::support::rude::{Http2, Victim, p99_max};
 use crate::tls::browser;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -35,10 +35,18 @@ async fn ask(victim: &Victim, connector: &TlsConnector, number: usize) {
     // The node may have ended it already.
     let _ = stream.write_all(request.as_bytes()).await;
     let _ = stream.flush().await;
-    tokio::time::sleep(Duration::from_secs(13)).await;
+    while !is_ended(stream.get_ref().0).await {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes).await;
     assert!(bytes.len() < PLAN_BYTES_MIN, "the kernel took all of it, so the node kept nothing");
+}
+
+/// Whether the node has ended a connection, of which nothing is read.
+async fn is_ended(stream: &TcpStream) -> bool {
+    let ready = stream.ready(Interest::READABLE | Interest::ERROR).await.unwrap();
+    ready.is_read_closed() || ready.is_error()
 }
 
 async fn ask_over_http2(victim: &Victim, connector: &TlsConnector, number: usize) {

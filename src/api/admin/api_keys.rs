@@ -174,7 +174,11 @@ pub async fn delete(
     let trail = Some(entry.changing(api_key_state(&before), serde_json::Value::Null));
     let ending = EndSessions::All;
     let change = AccountChange { before: &before, after: None, ending, token: None, trail };
-    change_account(&services, change).await?;
+    change_account(&services, change).await.map_err(|error| match error.code() {
+        // Somebody else was faster.
+        ErrorCode::AccountNotFound => ErrorCode::ApiKeyNotFound.into(),
+        _ => error,
+    })?;
     Ok(NoContent)
 }
 

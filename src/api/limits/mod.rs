@@ -33,9 +33,6 @@ const CONNECTIONS_MAX: u32 = 18_000;
 const STREAMS_OF_USERS_SHARE: u32 = 5;
 /// Refreshes per second and address: 2,000 fans come back within seconds after a bad connection.
 const REFRESHES_OF_ADDRESS: u32 = 500;
-/// API keys that are looked up in Redis, per second and address. A right key is looked up once in a
-/// minute. More: somebody with wrong keys makes more work.
-const KEY_LOOK_UPS_OF_ADDRESS: u32 = 20;
 /// Right log-ins per minute, account and address. Each costs a hash.
 const LOG_INS_OF_ACCOUNT: u32 = 60;
 
@@ -47,7 +44,6 @@ pub struct RateLimits {
     shared: SharedLimits,
     guesses: Guesses,
     account_calls: AddressLimit,
-    key_look_ups: AddressLimit,
     log_ins: Bucket<(String, IpAddr)>,
     refreshes: Bucket<SessionId>,
     refreshes_of_address: AddressLimit,
@@ -94,11 +90,6 @@ impl RateLimits {
                 ["account_calls", "account_calls_of_block"],
                 rates.account_calls_per_minute,
                 minute,
-            ),
-            key_look_ups: of_address(
-                ["key_look_ups", "key_look_ups_of_block"],
-                KEY_LOOK_UPS_OF_ADDRESS,
-                second,
             ),
             log_ins: Bucket::new("log_ins", LOG_INS_OF_ACCOUNT, minute, &clock),
             refreshes: Bucket::new("refreshes", rates.refreshes_per_minute, minute, &clock),
@@ -218,10 +209,11 @@ impl RateLimits {
         limit.count(address, standings)
     }
 
-    /// Counts an API key that this node does not know.
+    /// Counts an API key that this node has never found as a call without a token, because anybody
+    /// can send one, and it is looked up in Redis.
     pub fn look_up_key(&self, address: IpAddr) -> Result<(), ApiError> {
         if self.on {
-            self.key_look_ups.count(address, &mut Standings::default())?;
+            self.calls.count(address, &mut Standings::default())?;
         }
         Ok(())
     }
@@ -257,8 +249,8 @@ impl RateLimits {
 
     /// Counts a wrong try to log in to an account for all nodes together. `account` names its
     /// counter, and nobody must be able to guess the e-mail from it, because people also type
-    /// those of others, or a password. The owner at an address
-    /// that they have used before is no stranger, and their mistakes do not count.
+    /// those of others, or a password. The owner at an address that they have used before is no
+    /// stranger, and their mistakes do not count.
     pub async fn wrong_guess(&self, engine: &Engine, guess: &Guess<'_>, account: &str) {
         if guess.is_of_a_stranger()
             && let Err(error) = self.shared.wrong_guess(engine, guess, account).await

@@ -185,7 +185,7 @@ async fn calls_of_a_confirmation(retry_after_s: u64) -> usize {
         (axum::http::StatusCode::TOO_MANY_REQUESTS, head, axum::Json(body))
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let toss = client(&format!("http://{}", listener.local_addr().unwrap()), "test_sk_busy", 8_000);
+    let toss = client(&format!("http://{}", listener.local_addr().unwrap()), "test_sk_busy", 3_500);
     let server = tokio::spawn(async move { axum::serve(listener, busy).await });
     assert_unknown(&toss.confirm("a-payment-key", ORDER, AMOUNT, 1).await, "429");
     server.abort();
@@ -195,7 +195,8 @@ async fn calls_of_a_confirmation(retry_after_s: u64) -> usize {
 #[tokio::test]
 async fn a_gateway_that_wants_fewer_calls_gets_fewer() {
     assert_eq!(calls_of_a_confirmation(60).await, 1, "no buyer waits for a minute");
-    assert_eq!(calls_of_a_confirmation(3).await, 3, "at 0, 3 and 6 of 8 seconds");
+    let calls = calls_of_a_confirmation(1).await;
+    assert!((2..=4).contains(&calls), "once a second for 3.5 s: {calls}");
 }
 
 #[tokio::test]
