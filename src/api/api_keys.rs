@@ -44,7 +44,9 @@ pub async fn caller(services: &Services, token: &str, address: IpAddr) -> ApiRes
         Some((_, false)) => {}
         None => services.limits.look_up_key(address)?,
     }
-    match look_up(services, token).await? {
+    // In a box, because the call of Redis would make the future of each request larger, also of
+    // those without a key.
+    match Box::pin(look_up(services, token)).await? {
         Some(user) => Ok(user),
         None => {
             services.tokens.forget_key(token);
