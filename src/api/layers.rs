@@ -203,7 +203,10 @@ async fn identify(
     let token = bearer(headers).filter(|_| route.starts_with("/api/"));
     let Some(token) = token else { return Identity::default() };
     let found = api_keys::caller(services, token, address).await;
-    Identity { found: Some(found), scope: scope_of(method, route) }
+    // People need no scope.
+    let is_key = found.as_ref().is_ok_and(|user| user.session().is_none());
+    let scope = is_key.then(|| scope_of(method, route)).flatten();
+    Identity { found: Some(found), scope }
 }
 
 /// The caller's own request id when it is harmless, else a new id.
