@@ -36,6 +36,10 @@ end
 -- count them; it bounds only the seats that commands name (src/engine/waiting.rs).
 local SEATS_MOVED_MAX = 1024
 
+-- Replies that are not kept under an Idempotency-Key, because the same call may succeed soon. `none`
+-- and `changed` say that what the node had read was out of date; the others are 429, 503 and 404.
+local NOT_KEPT = { none = true, changed = true, cool_down = true, halted = true, not_found = true }
+
 local function decide(batch, match, command)
   if batch.seats_moved > SEATS_MOVED_MAX then return 'later' end
   if not match.status then return 'not_loaded' end
@@ -45,10 +49,9 @@ local function decide(batch, match, command)
     if answer then return answer end
   end
   local reply = commands[batch.name_of[command]](batch, match, command)
-  -- The replies `none` and `changed` are not kept, because they only say that the node's proposals,
-  -- or the claims that it has read, were out of date. The same key will be used again.
-  local kept = not reply:find('^none') and reply ~= 'changed'
-  if operation and kept then batch.operations[operation] = command end
+  if operation and not NOT_KEPT[reply:match('^[%l_]+')] then
+    batch.operations[operation] = command
+  end
   return reply
 end
 

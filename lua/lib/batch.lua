@@ -10,9 +10,9 @@
 -- The other columns, `batch.arguments.amount`, have a value only for the commands that need it. The
 -- header of each file in `lua/seat` says which arguments a command has.
 local ARGUMENTS = {
-  'operation', 'fingerprint', 'amount', 'amounts', 'choice_size', 'orphans', 'prices', 'bill',
-  'hold', 'payment', 'method', 'payment_key', 'money', 'attempt', 'outcome', 'code', 'extra_ms',
-  'fact', 'step', 'refund', 'seat_value', 'right', 'extent', 'remains',
+  'operation', 'fingerprint', 'amount', 'amounts', 'choice_size', 'named', 'orphans',
+  'prices', 'bill', 'hold', 'payment', 'method', 'payment_key', 'money', 'attempt', 'outcome',
+  'code', 'extra_ms', 'fact', 'step', 'refund', 'seat_value', 'right', 'extent', 'remains',
 }
 
 -- A column that no command of a batch has.

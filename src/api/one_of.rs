@@ -8,10 +8,11 @@ use crate::api::error::{ApiError, ApiResult, ErrorCode};
 use crate::api::views::HoldView;
 use crate::domain::bill::Charge;
 use crate::domain::catalog::Match;
-use crate::domain::ids::{MatchId, SeatId};
+use crate::domain::ids::{HoldId, MatchId, SeatId};
 use crate::domain::orphans::possible_orphans;
-use crate::engine::error::{EngineError, Refusal};
+use crate::engine::error::EngineError;
 use crate::engine::operation::Operation;
+use crate::engine::reply::Granted;
 use crate::live::catalog::KnownSite;
 use crate::live::match_feed::MatchFeed;
 use std::sync::Arc;
@@ -68,7 +69,7 @@ impl Want<'_> {
             let known = feed.version();
             let choices = propose(&feed)?;
             let held = match choices.first() {
-                Some(choice) if !self.named.is_empty() => self.hold_named(choice, known).await?,
+                Some(choice) if !self.named.is_empty() => self.hold_named(choice).await?,
                 _ => self.hold_first(&choices).await?,
             };
             let version = match held {
@@ -90,20 +91,14 @@ impl Want<'_> {
     ) -> ApiResult<Result<HoldView, u64>> {
         let (engine, operation) = (&self.services.engine, self.operation.clone());
         let held = engine.hold_best(self.id, self.user.id, self.count, choices, operation).await;
-        match held.map_err(|error| hold_error(&self.fixture, error))? {
-            Ok((hold_id, granted)) => {
-                HoldView::granted(&self.fixture, &self.site, hold_id, &granted).map(Ok)
-            }
-            Err(version) => Ok(Err(version)),
-        }
+        self.view(held)
     }
 
-    /// The same for a choice with seats that the caller names. When only other seats of the choice
-    /// are lost, `Err` is a version that the map does not have yet.
+    /// The same for a choice whose first seats are those that the caller names. Refusals are about
+    /// them only.
     async fn hold_named(
         &self,
         (charge, seats): &(Charge, Vec<SeatId>),
-        known: u64,
     ) -> ApiResult<Result<HoldView, u64>> {
         let (engine, operation) = (&self.services.engine, self.operation.clone());
         let orphans = match self.fixture.orphan_rule {
@@ -111,16 +106,20 @@ impl Want<'_> {
             false => vec![],
         };
         let (user, charge) = (self.user.id, charge.clone());
-        let held = engine.hold(self.id, user, seats.clone(), charge, &orphans, operation).await;
-        match held {
+        let seats = (seats.clone(), self.named.len());
+        let held = engine.hold_named(self.id, user, seats, charge, &orphans, operation).await;
+        self.view(held)
+    }
+
+    fn view(
+        &self,
+        held: Result<Result<(HoldId, Granted), u64>, EngineError>,
+    ) -> ApiResult<Result<HoldView, u64>> {
+        match held.map_err(|error| hold_error(&self.fixture, error))? {
             Ok((hold_id, granted)) => {
                 HoldView::granted(&self.fixture, &self.site, hold_id, &granted).map(Ok)
             }
-            Err(EngineError::Refused(Refusal::Taken(mut lost))) => {
-                lost.retain(|seat| self.named.contains(seat));
-                if lost.is_empty() { Ok(Err(known + 1)) } else { Err(ApiError::seat_taken(lost)) }
-            }
-            Err(error) => Err(hold_error(&self.fixture, error)),
+            Err(version) => Ok(Err(version)),
         }
     }
 }

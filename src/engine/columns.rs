@@ -40,6 +40,8 @@ arguments! {
     Amounts = "amounts",
     /// Seats of a choice.
     ChoiceSize = "choice_size",
+    /// How many of the first seats the buyer named.
+    Named = "named",
     /// Seats that must not be left alone.
     Orphans = "orphans",
     /// In KRW, by comma: one per seat.

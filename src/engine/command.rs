@@ -22,6 +22,8 @@ pub enum SeatCommand {
         id: HoldId,
         user: UserId,
         seats: Vec<SeatId>,
+        /// How many of the first seats the buyer named. The node proposes the others.
+        named: usize,
         charge: Charge,
         /// Seats that the choice could leave alone; empty where the match has no rule against it.
         orphans: Vec<Orphan>,
@@ -220,8 +222,11 @@ impl SeatCommand {
     /// Writes the arguments that the header of its file in `lua/seat` lists.
     pub(super) fn encode(&self, row: &mut Row<'_>) {
         match self {
-            Self::Hold { id, user, seats, charge, orphans } => {
+            Self::Hold { id, user, seats, named, charge, orphans } => {
                 row.claim(id.0, *user).seats(seats);
+                if *named < seats.len() {
+                    row.number(Argument::Named, *named as u64);
+                }
                 row.amount(Argument::Amount, charge.amount);
                 billed(row, std::iter::once(charge));
                 if !orphans.is_empty() {

@@ -135,7 +135,8 @@ fn samples() -> Vec<SeatCommand> {
         SeatCommand::Hold {
             id: hold,
             user,
-            seats: vec![seat],
+            seats: vec![seat, SeatId(8)],
+            named: 1,
             charge: 500.into(),
             orphans: vec![],
         },

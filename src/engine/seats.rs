@@ -14,6 +14,19 @@ use crate::engine::reply::{Granted, bad, done, done_with, granted, owned, refusa
 use crate::redis::keys::MatchKeys;
 use fred::prelude::*;
 
+/// The hold of a reply, or the version of the match at which what a node proposed was not free.
+fn held_or_none(
+    reply: &str,
+    user: UserId,
+    id: HoldId,
+) -> Result<Result<(HoldId, Granted), u64>, EngineError> {
+    if let Some(version) = reply.strip_prefix("none ") {
+        return Ok(Err(version.parse().map_err(|_| bad(reply))?));
+    }
+    let granted = granted(reply, "held", (user, Some(id.0)), Noun::Hold)?;
+    Ok(Ok((HoldId(granted.claim.0), granted)))
+}
+
 impl Engine {
     /// AVAILABLE → HOLD for all the seats or none, until the hold time has passed.
     ///
@@ -31,12 +44,28 @@ impl Engine {
         orphans: &[Orphan],
         operation: Operation,
     ) -> Result<(HoldId, Granted), EngineError> {
+        let named = seats.len();
+        let held = self.hold_named(match_id, user, (seats, named), charge, orphans, operation);
+        held.await?.map_err(|version| bad(&format!("none {version}")))
+    }
+
+    /// The same for seats of which only the first ones, `named`, are those that the buyer named.
+    /// `Err(version)`: some of the others are not free at that version of the match. No refusal is
+    /// about them.
+    pub async fn hold_named(
+        &self,
+        match_id: MatchId,
+        user: UserId,
+        (seats, named): (Vec<SeatId>, usize),
+        charge: impl Into<Charge>,
+        orphans: &[Orphan],
+        operation: Operation,
+    ) -> Result<Result<(HoldId, Granted), u64>, EngineError> {
         let id = HoldId::of(match_id.partition(), user);
         let (charge, orphans) = (charge.into(), orphans.to_vec());
-        let command = SeatCommand::Hold { id, user, seats, charge, orphans };
+        let command = SeatCommand::Hold { id, user, seats, named, charge, orphans };
         let reply = self.batcher.run_once(match_id, command, operation).await?;
-        let granted = granted(&reply, "held", (user, Some(id.0)), Noun::Hold)?;
-        Ok((HoldId(granted.claim.0), granted))
+        held_or_none(&reply, user, id)
     }
 
     /// Holds the first of some choices of which all seats are free; each choice is what it costs
@@ -56,11 +85,7 @@ impl Engine {
         let choices = choices.collect();
         let command = SeatCommand::HoldBest { id, user, choice_size: count, choices };
         let reply = self.batcher.run_once(match_id, command, operation).await?;
-        if let Some(version) = reply.strip_prefix("none ") {
-            return Ok(Err(version.parse().map_err(|_| bad(&reply))?));
-        }
-        let granted = granted(&reply, "held", (user, Some(id.0)), Noun::Hold)?;
-        Ok(Ok((HoldId(granted.claim.0), granted)))
+        held_or_none(&reply, user, id)
     }
 
     /// What an earlier hold got under the same key; `None` when no reply is kept.

@@ -29,6 +29,12 @@ async fn a_cool_down_says_until_when() {
     assert!((1..=60_000).contains(&left), "{refused}");
     let best = json!({"bestAvailable": {"count": 1}});
     fan.post(&fixture.path("/holds"), &best).await.refused(429, "COOL_DOWN");
+    // The key of such a call stays free, even for another body.
+    for seat in [2, 3] {
+        let body = json!({"seatIds": [seat]});
+        let again = fan.post_with_key(&fixture.path("/holds"), &body, "again").await;
+        again.refused(429, "COOL_DOWN");
+    }
     node.user("other").await.hold(&fixture.id, &[1]).await.expect(201);
     node.finish().await;
 }

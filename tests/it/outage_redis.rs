@@ -220,22 +220,6 @@ async fn a_seat_that_redis_forgot_is_not_sold_again() {
     sale.finish().await;
 }
 
-/// Gives a right to all users of Redis, or takes it away.
-async fn allow(sale: &Sale, rule: &str) {
-    let command = ["ACL", "SETUSER", "default", rule];
-    crate::support::wire::done(sale.node.redis.port(), &command).await;
-}
-
-/// The node can't read the streams of Redis from now on, and hears of no changes.
-async fn deafen(sale: &Sale) {
-    allow(sale, "-xread").await;
-    let operator = sale.node.operator();
-    eventually("the node hears nothing", async || {
-        (operator.get("/health/ready").await.status == 503).then_some(())
-    })
-    .await;
-}
-
 /// A node that does not hear whether sessions were ended accepts access tokens for calls that move
 /// no money. Before money moves it asks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -243,7 +227,7 @@ async fn no_money_moves_for_a_session_that_has_ended_unheard() {
     let sale = start().await;
     let bought = sale.sold(&[1]).await;
     let reservation = sale.fan.reserve(&sale.fixture.id, &[2]).await;
-    deafen(&sale).await;
+    sale.deafen().await;
     let payment = sale.fan.request_payment(&reservation).await;
     // Another node has ended the session.
     let me = sale.fan.get("/api/users/me").await.expect(200);
@@ -270,7 +254,7 @@ async fn no_money_moves_for_a_session_that_has_ended_unheard() {
     admin.post(&cancel, &json!({})).await.refused(401, "UNAUTHORIZED");
     admin.get("/api/admin/sites").await.expect(200);
     sale.fan.get("/api/reservations").await.expect(200);
-    allow(&sale, "+xread").await;
+    sale.hear_again().await;
     eventually("the node hears the end", async || {
         (sale.fan.get("/api/reservations").await.status == 401).then_some(())
     })
@@ -287,7 +271,7 @@ async fn no_money_moves_for_a_key_that_was_deleted_unheard() {
     let made = sale.node.admin().await.post("/api/admin/api-keys", &body).await.expect(201);
     let program = sale.node.guest().with_token(made["key"].as_str().unwrap());
     let reservation = program.reserve(&sale.fixture.id, &[3]).await;
-    deafen(&sale).await;
+    sale.deafen().await;
     // Another node has deleted the key.
     let id: UserId = made["id"].as_str().unwrap().parse().unwrap();
     let before = sale.node.engine().api_key(id).await.unwrap().unwrap();
@@ -302,7 +286,7 @@ async fn no_money_moves_for_a_key_that_was_deleted_unheard() {
         program.post(path, &body).await.refused(401, "UNAUTHORIZED");
     }
     program.get("/api/reservations").await.expect(200);
-    allow(&sale, "+xread").await;
+    sale.hear_again().await;
     eventually("the node hears the end", async || {
         (program.get("/api/reservations").await.status == 401).then_some(())
     })

@@ -123,3 +123,50 @@ async fn own_seats_with_places_are_refused_like_own_seats_alone() {
     assert_eq!(problem["reservationId"], reservation["id"]);
     sale.finish().await;
 }
+
+/// A seat, and two places of the lawn.
+fn with_places(seat: u32) -> Value {
+    json!({"seats": [{"seatId": seat}], "areas": [{"areaId": 9, "quantity": 2}]})
+}
+
+/// A sale whose node has a map, and hears of no changes.
+async fn deaf() -> Sale {
+    let (sale, _) = start().await;
+    sale.wait_for_seat(1, "AVAILABLE").await;
+    sale.deafen().await;
+    sale
+}
+
+impl Sale {
+    /// A hold for which the map of the node is too old: it waits until the map has caught up.
+    async fn hold_late(&self, body: &Value) {
+        let (first, ()) = tokio::join!(hold(self, body, "late"), self.hear_again());
+        let first = first.expect(201);
+        assert_eq!(seats_of(&first).len(), 3);
+        assert_eq!(hold(self, body, "late").await.expect(201)["holdId"], first["holdId"]);
+    }
+}
+
+/// A node whose map is old proposes places that the fan has already. They are not what the fan
+/// named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn own_places_that_an_old_map_shows_as_free_are_not_refused() {
+    let sale = deaf().await;
+    let held = hold(&sale, &with_places(1), "first").await.expect(201);
+    let problem = hold(&sale, &with_places(1), "again").await.refused(409, "ALREADY_HELD");
+    assert_eq!((&problem["holdId"], &problem["seatIds"]), (&held["holdId"], &json!([1])));
+    sale.hold_late(&with_places(5)).await;
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_places_that_an_old_map_shows_as_free_are_not_kept_as_a_refusal() {
+    let sale = deaf().await;
+    let path = sale.fixture.path("/holds");
+    let other = sale.node.user("other").await;
+    other.post(&path, &with_places(1)).await.expect(201);
+    let problem = hold(&sale, &with_places(1), "taken").await.refused(409, "SEAT_TAKEN");
+    assert_eq!(problem["lost"], json!([1]));
+    sale.hold_late(&with_places(5)).await;
+    sale.finish().await;
+}

@@ -191,6 +191,27 @@ impl Sale {
         self.fan = Client::new(self.node.url(), self.fan.token.clone());
     }
 
+    /// The node can't read the streams of Redis from now on, and hears of no changes.
+    pub async fn deafen(&self) {
+        self.allow("-xread").await;
+        let operator = self.node.operator();
+        eventually("the node hears nothing", async || {
+            (operator.get("/health/ready").await.status == 503).then_some(())
+        })
+        .await;
+    }
+
+    /// The node can read the streams of Redis again.
+    pub async fn hear_again(&self) {
+        self.allow("+xread").await;
+    }
+
+    /// Gives a right to all users of Redis, or takes it away.
+    async fn allow(&self, rule: &str) {
+        let command = ["ACL", "SETUSER", "default", rule];
+        crate::support::wire::done(self.node.redis.port(), &command).await;
+    }
+
     /// Ends the sale: Redis and PostgreSQL must agree.
     pub async fn finish(self) {
         self.node.finish().await;
