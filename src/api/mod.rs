@@ -96,7 +96,9 @@ use crate::store::Store;
 use crate::stream::backlog::Backlogs;
 use crate::stream::persisted::Persisted;
 use axum::Router;
+use axum::http::header;
 use axum::routing::get;
+use bytes::Bytes;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
@@ -104,7 +106,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// The parts that the handlers work with.
 pub struct Services {
@@ -272,13 +274,20 @@ pub fn routes(services: Arc<Services>, with_docs: bool) -> Routes {
     Routes::new(router, paths, services)
 }
 
+/// The path of the OpenAPI document.
+const DOCUMENT: &str = "/api-docs/openapi.json";
+
 /// The OpenAPI document, and the page that shows it.
 fn described(with_docs: bool) -> Router<Arc<Services>> {
-    if with_docs {
-        return SwaggerUi::new("/docs").url("/api-docs/openapi.json", document::openapi()).into();
+    // As bytes, because each clone of a handler clones what it owns, and this is a megabyte.
+    let document = serde_json::to_vec(&document::openapi()).expect("it has no odd values");
+    let document = Bytes::from(document);
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    let router = Router::new().route(DOCUMENT, get(async move || (json, document)));
+    if !with_docs {
+        return router;
     }
-    let document = document::openapi();
-    Router::new().route("/api-docs/openapi.json", get(async move || axum::Json(document)))
+    router.merge(SwaggerUi::new("/docs").config(Config::from(DOCUMENT)))
 }
 
 /// Probes only, for a process without an API.

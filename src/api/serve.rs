@@ -115,12 +115,13 @@ pub async fn serve(
             }
             continue;
         };
+        // Mapped, because an async block that waits for this future would have room for it twice.
         let connection = serving.clone().connection(stream, address.ip(), place);
-        connections.spawn(async move {
-            if let Err(error) = connection.await {
+        connections.spawn(connection.map(|ended| {
+            if let Err(error) = ended {
                 tracing::trace!(%error, "a connection ended");
             }
-        });
+        }));
     }
     drop(listener);
     connections.close();
@@ -139,7 +140,7 @@ impl Serving {
         // If the socket is gone already, hyper notices.
         let _ = stream.set_nodelay(true);
         if let Some(tls) = self.tls.clone() {
-            return self.encrypted(&tls, stream, address).await;
+            return Box::pin(self.encrypted(&tls, stream, address)).await;
         }
         let first = tokio::time::timeout(HEAD_TIMEOUT, speaks_http2(&stream));
         let http2 = tokio::select! {
@@ -151,10 +152,10 @@ impl Serving {
         let connected = self.outgoing.connect(self.services.proxies.connected(address), http2);
         let stream = Socket::new(stream, Some(connected.0.clone()));
         if http2 {
-            return self.http2(stream, address, &connected.0).await;
+            return Box::pin(self.http2(stream, address, &connected.0)).await;
         }
         let hub = self.services.hub.clone();
-        let taken = self.http1(stream, address, &connected.0).await?;
+        let taken = Box::pin(self.http1(stream, address, &connected.0)).await?;
         drop(connected);
         if let Some((stream, mut accepted)) = taken {
             forget_this_task(&stream);
