@@ -3,6 +3,7 @@
 use crate::apart::Recovered;
 use crate::database::connect;
 use crate::history::Call;
+use crate::log::{MatchLog, read_logs};
 use crate::sale::Sale;
 use crate::watcher::View;
 use crate::world::{PROCESSES, World};
@@ -72,6 +73,8 @@ pub(crate) struct Evidence {
     pub(crate) epochs: u64,
     /// The maps in the end, of each match and each node.
     pub(crate) maps: Vec<(String, usize, BTreeMap<u32, String>)>,
+    /// The changes of each match, as Redis has them.
+    pub(crate) logs: Vec<MatchLog>,
     /// Seats of reservations that still have time to pay: after a failure they get two minutes.
     pub(crate) pending: BTreeSet<(String, u32)>,
     /// When Redis may have forgotten what it had confirmed.
@@ -148,6 +151,7 @@ impl Evidence {
                 evidence.maps.push((fixture.id.clone(), node, map));
             }
         }
+        evidence.logs = read_logs(world, sale).await?;
         Ok(evidence)
     }
 

@@ -90,3 +90,15 @@ pub(crate) fn plan() -> Value {
              "rows": (0..rows).map(row).collect::<Vec<_>>()}]}]}]
     })
 }
+
+/// The form of an id inside Redis: base64url.
+pub(crate) fn short(id: &str) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let number = u128::from_str_radix(&id.replace('-', ""), 16).unwrap_or(0);
+    // 128 bits and four zeros are 22 times six bits.
+    let letter = |place: u32| {
+        let six = if place == 21 { number << 4 } else { number >> (122 - 6 * place) };
+        char::from(LETTERS[(six & 63) as usize])
+    };
+    (0..22).map(letter).collect()
+}

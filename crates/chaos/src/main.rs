@@ -16,6 +16,7 @@ mod fault;
 mod fixture;
 mod history;
 mod inject;
+mod log;
 mod mischief;
 mod person;
 mod play;

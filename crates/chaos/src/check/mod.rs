@@ -6,6 +6,7 @@ mod ends;
 mod gate;
 mod health;
 mod holds;
+mod log;
 mod maps;
 mod money;
 mod queue;
@@ -37,7 +38,7 @@ impl Violation {
 
 /// All violations, in the order of the checks.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
-    let checks: [fn(&Evidence) -> Vec<Violation>; 10] = [
+    let checks: [fn(&Evidence) -> Vec<Violation>; 11] = [
         confirmed::check,
         money::check,
         holds::check,
@@ -47,6 +48,7 @@ pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
         reasons::check,
         repeats::check,
         maps::check,
+        log::check,
         health::check,
     ];
     checks.iter().flat_map(|check| check(evidence)).collect()

@@ -4,8 +4,7 @@
 use super::fan::{Broken, FIRST, ROOMY, STRICT, Verdict, check};
 use super::hall::{Hall, eventually};
 use super::late::Sleeper;
-use super::streams::short;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, short};
 use crate::world::World;
 use grandstand_faults::wire::ask;
 use reqwest::Method;

@@ -3,9 +3,8 @@
 
 use super::fan::{Broken, FIRST, ROOMY, SECOND, Verdict, check, id_of};
 use super::hall::Hall;
-use super::streams::short;
 use crate::database::connect;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, short};
 use crate::world::World;
 use grandstand_faults::wire::ask;
 use reqwest::Method;

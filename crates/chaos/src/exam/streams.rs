@@ -5,7 +5,7 @@ use super::fan::{Broken, FIRST, ROOMY, SECOND, Verdict, check};
 use super::hall::{Hall, eventually};
 use super::stream::Stream;
 use crate::fault::Process;
-use crate::fixture::{Fixture, SEATS};
+use crate::fixture::{Fixture, SEATS, short};
 use crate::world::World;
 use grandstand_faults::wire::ask;
 use reqwest::Method;
@@ -136,18 +136,6 @@ pub(super) async fn lost_entries(hall: &Hall, world: &World) -> Verdict {
         watcher.wait_for(seat, "HOLD").await?;
     }
     hall.order(&id, "close").await.map(drop)
-}
-
-/// The form of an id inside Redis: base64url.
-pub(super) fn short(id: &str) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let number = u128::from_str_radix(&id.replace('-', ""), 16).unwrap_or(0);
-    // 128 bits and four zeros are 22 times six bits.
-    let letter = |place: u32| {
-        let six = if place == 21 { number << 4 } else { number >> (122 - 6 * place) };
-        char::from(LETTERS[(six & 63) as usize])
-    };
-    (0..22).map(letter).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,91 @@
+//! The changes of a match as Redis has them in the end, and its seats at the same moment.
+
+use crate::fixture::short;
+use crate::sale::Sale;
+use crate::world::World;
+use anyhow::{Context as _, Result};
+use grandstand_faults::wire::{Reply, ask};
+use std::collections::BTreeMap;
+
+/// All at one moment.
+const READ: &str = "return { redis.call('HGET', KEYS[1], 'version'),
+    redis.call('HGETALL', KEYS[2]), redis.call('XRANGE', KEYS[3], '-', '+') }";
+
+/// An entry of the changes that is about seats.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) version: u64,
+    /// The version of the match before this entry.
+    pub(crate) before: u64,
+    /// The letter of the new state of each seat: `A` is AVAILABLE.
+    pub(crate) seats: Vec<(u32, char)>,
+}
+
+/// The changes of a match since its partition was loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct MatchLog {
+    pub(crate) fixture: String,
+    pub(crate) version: u64,
+    pub(crate) entries: Vec<Entry>,
+    /// The letter of each seat that is not AVAILABLE.
+    pub(crate) seats: BTreeMap<u32, char>,
+}
+
+/// Reads the logs of all matches.
+///
+/// # Errors
+/// A server does not reply, or what it has is not in the form of the product.
+pub(crate) async fn read_logs(world: &World, sale: &Sale) -> Result<Vec<MatchLog>> {
+    let mut logs = Vec::new();
+    for fixture in sale.fixtures.iter() {
+        let partition = fixture.partition()?;
+        let key = |what| format!("{{{partition}}}:m:{}:{what}", short(&fixture.id));
+        let (meta, seats, changes) = (key("meta"), key("seats"), key("changes"));
+        let port = world.servers.port_of(partition).await;
+        let reply = ask(port, &["EVAL", READ, "3", &meta, &seats, &changes]).await;
+        let reply = reply.map_err(anyhow::Error::msg)?;
+        let log = parse(&reply).with_context(|| format!("{changes}: {reply:?}"))?;
+        logs.push(MatchLog { fixture: fixture.id.clone(), ..log });
+    }
+    Ok(logs)
+}
+
+fn parse(reply: &Reply) -> Option<MatchLog> {
+    let [version, seats, entries] = list(reply)? else { return None };
+    let (names, mut found) = (seats.texts(), BTreeMap::new());
+    for pair in names.chunks(2) {
+        found.insert(pair[0].parse().ok()?, pair[1].chars().next()?);
+    }
+    let mut log = Vec::new();
+    for entry in list(entries)? {
+        let [_, fields] = list(entry)? else { return None };
+        let fields = fields.texts();
+        let field = |name| fields.chunks(2).find(|pair| pair[0] == name).map(|pair| &pair[1]);
+        // Other entries are about the people who wait.
+        if let Some(changes) = field("d") {
+            let (version, before) = (field("v")?.parse().ok()?, field("p")?.parse().ok()?);
+            log.push(Entry { version, before, seats: seats_of(changes)? });
+        }
+    }
+    let version = version.text().parse().ok()?;
+    Some(MatchLog { version, entries: log, seats: found, ..MatchLog::default() })
+}
+
+/// The seats of a text such as `A1,2;H3`.
+fn seats_of(changes: &str) -> Option<Vec<(u32, char)>> {
+    let mut found = Vec::new();
+    for part in changes.split(';').filter(|part| !part.is_empty()) {
+        let letter = part.chars().next()?;
+        for seat in part[letter.len_utf8()..].split(',') {
+            found.push((seat.parse().ok()?, letter));
+        }
+    }
+    Some(found)
+}
+
+fn list(reply: &Reply) -> Option<&[Reply]> {
+    match reply {
+        Reply::List(items) => Some(items),
+        _ => None,
+    }
+}
