@@ -23,10 +23,25 @@ const PRICES = {
 const choice = (page: Page) => page.getByRole('region', { name: 'Your choice' });
 const seat = (page: Page, name: string) => page.locator(`.list-seat[aria-label^="${name}, "]`);
 
+/** The next request to hold something; the page also reads its holds from the same path. */
+const askedToHold = (page: Page) =>
+  page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/holds'));
+
 async function openList(page: Page, url: string, match: string): Promise<void> {
   await page.goto(`${url}/#/matches/${match}`);
   await expect(live(page)).toHaveText('Live');
   await showList(page);
+}
+
+/** Somebody else holds a seat just before the fan asks for it. */
+async function loseToOther(page: Page, url: string, match: string, seatId: number): Promise<void> {
+  const other = await Person.signUp(url);
+  await page.route('**/holds', async (route) => {
+    if (route.request().method() === 'POST') {
+      await other.call('POST', `/api/matches/${match}/holds`, { seatIds: [seatId] }).catch(() => undefined);
+    }
+    await route.continue();
+  });
 }
 
 test('a fan chooses who sits on each seat, and sees the same prices up to the ticket', async ({ arrive, server }) => {
@@ -44,7 +59,7 @@ test('a fan chooses who sits on each seat, and sees the same prices up to the ti
   await expect(choice(page).locator('.fee')).toContainText('₩2,000');
   await expect(choice(page).locator('.total')).toContainText('₩44,000');
 
-  const asked = page.waitForRequest('**/holds');
+  const asked = askedToHold(page);
   await page.getByTestId('hold').click();
   expect((await asked).postDataJSON()).toEqual({
     seats: [{ seatId: 1104, type: 'ADULT' }, { seatId: 1105, type: 'CHILD' }],
@@ -70,7 +85,7 @@ test('seats of the first type are held in the short form', async ({ arrive, serv
   await comeAsNewFan(page);
   await page.locator('.list-block', { hasText: 'Block A' }).click();
   await seat(page, 'House Front A, row 2, seat 1').click();
-  const asked = page.waitForRequest('**/holds');
+  const asked = askedToHold(page);
   await page.getByTestId('hold').click();
   expect((await asked).postDataJSON()).toEqual({ seatIds: [1201] });
   await expect(page.getByTestId('held').locator('.total')).toContainText('₩31,000');
@@ -103,7 +118,7 @@ test('the best seats are searched for adults and children', async ({ arrive, ser
   await openList(page, server.url, match);
   await comeAsNewFan(page);
   await page.getByRole('button', { name: 'One seat more: Child' }).click();
-  const asked = page.waitForRequest('**/holds');
+  const asked = askedToHold(page);
   await page.getByTestId('best').click();
   const { bestAvailable } = (await asked).postDataJSON();
   expect(bestAvailable).toMatchObject({ count: 3, types: { ADULT: 2, CHILD: 1 } });
@@ -137,17 +152,57 @@ test('a lost seat is offered again for the same kind of buyer', async ({ arrive,
   await page.locator('.list-block', { hasText: 'Block A' }).click();
   await seat(page, 'House Front A, row 2, seat 1').click();
   await choice(page).getByRole('combobox', { name: /row 2, seat 1/ }).selectOption('CHILD');
-  const other = await Person.signUp(server.url);
-  await page.route('**/holds', async (route) => {
-    if (route.request().method() === 'POST') {
-      await other.call('POST', `/api/matches/${match}/holds`, { seatIds: [1201] }).catch(() => undefined);
-    }
-    await route.continue();
-  });
+  await loseToOther(page, server.url, match, 1201);
   await page.getByTestId('hold').click();
   await expect(page.getByText('Would you like these seats instead?')).toBeVisible();
-  const asked = page.waitForRequest('**/holds');
+  const asked = askedToHold(page);
   await page.locator('.alternative').first().click();
   expect((await asked).postDataJSON().seats).toEqual([{ seatId: expect.any(Number), type: 'CHILD' }]);
   await expect(page.getByTestId('held')).toContainText('Child');
+});
+
+test('an offer keeps the type of each seat, and the places of the dance floor', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'Whole Town', PRICES);
+  const page = await arrive('about:blank');
+  await openList(page, server.url, match);
+  await comeAsNewFan(page);
+  await page.locator('.list-block', { hasText: 'Dance floor' }).click();
+  await page.locator('.list-block', { hasText: 'Block A' }).click();
+  for (const number of [1, 2, 3]) await seat(page, `House Front A, row 2, seat ${number}`).click();
+  for (const number of [2, 3]) {
+    await choice(page).getByRole('combobox', { name: new RegExp(`row 2, seat ${number}`) }).selectOption('CHILD');
+  }
+  await loseToOther(page, server.url, match, 1203);
+  await page.getByTestId('hold').click();
+  const offer = page.locator('.alternative').first();
+  await expect(offer).toContainText('₩57,000');
+  const asked = askedToHold(page);
+  await offer.click();
+  const seatId = expect.any(Number);
+  expect((await asked).postDataJSON()).toEqual({
+    seats: [{ seatId, type: 'ADULT' }, { seatId, type: 'CHILD' }, { seatId, type: 'CHILD' }],
+    areas: [{ areaId: 2, blockId: 31, quantity: 1, type: 'ADULT' }],
+  });
+  await expect(page.getByTestId('held')).toContainText('Dance floor');
+  await expect(page.getByTestId('held').locator('.total')).toContainText('₩67,000');
+});
+
+test('offers at the prices of an earlier list are not offered any more', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'Stale Town', PRICES);
+  const page = await arrive('about:blank');
+  await openList(page, server.url, match);
+  await comeAsNewFan(page);
+  await page.locator('.list-block', { hasText: 'Block A' }).click();
+  await seat(page, 'House Front A, row 2, seat 1').click();
+  await loseToOther(page, server.url, match, 1201);
+  await page.getByTestId('hold').click();
+  await expect(page.locator('.alternative').first()).toContainText('₩31,000');
+  const admin = await Person.admin(server.url);
+  // A new version of the match with the same prices changes nothing.
+  await admin.call('PATCH', `/api/admin/matches/${match}`, { homeTeam: 'Renamed Town' });
+  await expect(page.getByText('Renamed Town')).toBeVisible();
+  await expect(page.locator('.alternative').first()).toBeVisible();
+  const prices = PRICES.prices.map((line) => ({ ...line, price: line.price * 2 }));
+  await admin.call('PUT', `/api/admin/matches/${match}/prices`, { ...PRICES, prices });
+  await expect(page.locator('.alternative')).toHaveCount(0);
 });

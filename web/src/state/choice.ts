@@ -135,12 +135,17 @@ export function costOfChoice(table: SeatTable): { fee: number; total: number } {
 /** The hold of the choice. */
 export function holdOfChoice(table: SeatTable): HoldRequest {
   const seats = chosen.value.map((seat) => ({ seatId: table.ids[seat], type: typeOfSeat(table, seat) }));
-  return holdOf(seats, chosenAreas.value.map(({ block, type, quantity }) => ({
+  return holdOf(seats, areasOfChoice(table));
+}
+
+/** The chosen places of areas, as a hold names them. */
+export function areasOfChoice(table: SeatTable) {
+  return chosenAreas.value.map(({ block, type, quantity }) => ({
     areaId: table.areaIdOf(table.blocks[block]),
     blockId: table.blocks[block].id,
     quantity,
     type,
-  })));
+  }));
 }
 
 /** A hold in its short form, unless a seat or place needs the long one. */

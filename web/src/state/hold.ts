@@ -1,7 +1,7 @@
 // Holding, releasing and reserving seats. The response to a call does not show what other tabs and
 // devices did. So the page reads the fan's holds and reservations before it reports a result.
 
-import { signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import {
   createHold,
   createReservation,
@@ -14,19 +14,29 @@ import { user } from '../api/session';
 import type { Alternative, Reservation } from '../api/types';
 import { text } from '../text';
 import { HOLD } from '../venue/seat-states';
-import { chosenAreas, clearChoice, holdOf, loseSeats, placesOf, setPlaces, typeOfSeat } from './choice';
+import type { SeatTable } from '../venue/seat-table';
+import { areasOfChoice, chosenAreas, clearChoice, holdOf, loseSeats, placesOf, setPlaces } from './choice';
 import { askLogIn } from './log-in';
 import { doubt, openMatch } from './match';
 import { tell, tellProblem } from './notices';
 import { addHold, busy, findOwn, forgetOwn, hold, openReservations, ownSeats, readOwn } from './own';
+import { prices } from './prices';
 import { enterQueueAgain } from './queue';
 import { go } from './route';
 
 /** Until when the fan may hold no seats of a match, because too many of their holds ended unpaid. */
 export const coolDown = signal<{ match: string; until: string } | null>(null);
 export const alternatives = signal<Alternative[]>([]);
-/** The kinds of buyers for whom the lost seats were. The alternatives are for them. */
-let lostTypes: (string | null)[] = [];
+/** The kinds of buyers for whom the refused seats were, in the order in which the seats were named. */
+let refusedTypes: (string | null)[] = [];
+const listVersion = computed(() => prices.value?.version);
+
+/** A new list of prices ends the alternatives, because their amounts are those of the earlier list. */
+effect(() => {
+  void listVersion.value;
+  alternatives.value = [];
+});
+
 /** The seats of a hold in flight. They are shown as the fan's until the server refuses. */
 export const asking = signal<readonly number[]>([]);
 
@@ -47,7 +57,7 @@ export async function askForSeats(request: HoldRequest): Promise<void> {
     if (!(await readOwn())) addHold(held);
     got(held.seats.length);
   } catch (error) {
-    await refused(error, gotThem);
+    await refused(request, error, gotThem);
   } finally {
     asking.value = [];
     busy.value = false;
@@ -60,19 +70,27 @@ function seatIdsOf(request: HoldRequest): number[] {
   return 'seats' in request ? request.seats.map(({ seatId }) => seatId) : [];
 }
 
+/** The kinds of buyers for whom the seats of a request are. */
+function typesOf(request: HoldRequest): (string | null)[] {
+  return 'seats' in request ? request.seats.map(({ type }) => type ?? null) : [];
+}
+
 function got(seats: number): void {
   clearChoice();
   alternatives.value = [];
   tell('good', text.value.hold.done(seats));
 }
 
-/** Asks for seats that the server has offered instead of lost ones. */
-export function takeOffer(offer: Alternative): Promise<void> {
-  const seats = offer.seatIds.map((seatId, index) => ({ seatId, type: lostTypes[index] ?? null }));
-  return askForSeats(holdOf(seats, []));
+/**
+ * Asks for seats that the server has offered in the place of all the seats of a refused request, for
+ * the same kinds of buyers, and for the places of areas that are still chosen.
+ */
+export async function takeOffer(table: SeatTable, offer: Alternative): Promise<void> {
+  const seats = offer.seatIds.map((seatId, index) => ({ seatId, type: refusedTypes[index] ?? null }));
+  await askForSeats(holdOf(seats, areasOfChoice(table)));
 }
 
-async function refused(error: unknown, gotThem: () => boolean): Promise<void> {
+async function refused(request: HoldRequest, error: unknown, gotThem: () => boolean): Promise<void> {
   const problem = asProblem(error);
   const known = await readOwn();
   // The response was lost, but the seats were held.
@@ -82,7 +100,7 @@ async function refused(error: unknown, gotThem: () => boolean): Promise<void> {
   doubt(problem);
   if (problem.code === 'SEAT_TAKEN' && table) {
     const lost = new Set(problem.members.lost?.flatMap((id) => table.indexOf(id) ?? []));
-    lostTypes = [...lost].map((seat) => typeOfSeat(table, seat));
+    refusedTypes = typesOf(request);
     loseSeats((seat) => lost.has(seat));
     alternatives.value = problem.members.alternatives ?? [];
     tell('bad', text.value.choose.taken(lost.size));

@@ -37,7 +37,7 @@ export function ChoicePanel({ open, canBuy }: { open: OpenMatch; canBuy: boolean
         <p class="soft">{soldOut ? t.choose.soldOut : t.choose.empty(seatLimit.value)}</p>
       )}
       {open.match.holdsNeedVerifiedEmail && <p class="soft">{t.choose.verifiedOnly}</p>}
-      <Alternatives />
+      <Alternatives open={open} />
       {count > 0 && (
         <>
           <ChoiceLines open={open} />
@@ -82,7 +82,7 @@ function Sum({ open, canBuy }: { open: OpenMatch; canBuy: boolean }) {
   );
 }
 
-function Alternatives() {
+function Alternatives({ open }: { open: OpenMatch }) {
   const t = text.value;
   if (alternatives.value.length === 0) return null;
   return (
@@ -95,12 +95,13 @@ function Alternatives() {
           key={offer.seatIds.join()}
           class="alternative"
           disabled={busy.value}
-          onClick={() => void takeOffer(offer)}
+          onClick={() => void takeOffer(open.table, offer)}
         >
           <span>
             {offerTexts(offer).map((line) => (
               <span key={line}>{line}</span>
             ))}
+            <span class="soft">{t.won(offer.amount)}</span>
           </span>
           <strong>{t.choose.takeThis}</strong>
         </button>
