@@ -65,6 +65,44 @@ test('the page waits for a server that is away on the way back', async ({ arrive
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
 });
 
+test('the links of the page lead away from a payment that has failed', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Link Town', 4);
+  const page = await arrive(`/#/matches/${match}`);
+  await comeAsNewFan(page);
+  await holdBest(page);
+  await reserve(page);
+  await pay(page, 'refused');
+  await expect(page.getByTestId('payment')).toContainText('The card was declined');
+  await page.getByRole('link', { name: 'My tickets' }).click();
+  await expect(page.locator('.match-card')).toContainText('Waiting for payment');
+  // The address has no proof of a payment any more.
+  expect(new URL(page.url()).search).toBe('');
+  await page.goBack();
+  await page.getByTestId('to-reservation').click();
+  await expect(ticket(page)).toHaveAttribute('data-status', 'PENDING');
+});
+
+test('no link leads away from a payment while it is being confirmed', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Stay Town', 4);
+  const page = await arrive(`/#/matches/${match}`);
+  await comeAsNewFan(page);
+  await holdBest(page);
+  await reserve(page);
+  let goOn = () => undefined as void;
+  const asked = new Promise<void>((resolve) => (goOn = resolve));
+  await page.route('**/api/payments/confirm', async (route) => {
+    await asked;
+    await route.fallback();
+  });
+  await pay(page, 'approve');
+  await expect(page.getByTestId('payment')).toContainText('Confirming your payment');
+  await page.getByRole('link', { name: 'My tickets' }).click();
+  await expect(page.getByText('Please stay on this page')).toBeVisible();
+  expect(new URL(page.url()).searchParams.has('paymentKey')).toBe(true);
+  goOn();
+  await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
+});
+
 test('a fan who goes back from the pay page can pay again', async ({ arrive, server }) => {
   const match = await smallMatch(server.url, 'Back Town', 4);
   const page = await arrive(`/#/matches/${match}`);

@@ -1,6 +1,8 @@
 // The current place in the page. It is in the hash of the address, because the server has only one page.
 
 import { signal } from '@preact/signals';
+import { text } from '../text';
+import { tell } from './notices';
 
 export type Route =
   | { name: 'matches' }
@@ -14,9 +16,26 @@ export type Route =
 
 export const route = signal<Route>(readRoute());
 
+/** True while a payment is being confirmed, because then the address must keep the proof of it. */
+export const needsProof = signal(false);
+
 window.addEventListener('hashchange', () => {
-  route.value = readRoute();
+  if (!location.search || !location.hash) route.value = readRoute();
+  else if (!needsProof.value) go(location.hash);
+  else {
+    history.replaceState(null, '', location.pathname + location.search);
+    tell('info', text.value.payment.stay);
+  }
 });
+
+// A step back or forward that also changes the query is no change of the hash for browsers.
+window.addEventListener('popstate', () => {
+  if (returnsFromPayment() !== (route.value.name === 'payment')) route.value = readRoute();
+});
+
+function returnsFromPayment(): boolean {
+  return new URLSearchParams(location.search).has('payment');
+}
 
 export function go(hash: string): void {
   if (location.search) {
@@ -35,8 +54,7 @@ export function replaceRoute(hash: string): void {
 }
 
 function readRoute(): Route {
-  const query = new URLSearchParams(location.search);
-  if (query.has('payment')) return { name: 'payment', query };
+  if (returnsFromPayment()) return { name: 'payment', query: new URLSearchParams(location.search) };
   const mail = /^#(reset|verify)=(.+)$/.exec(location.hash);
   if (mail) {
     // The address must not keep the token of a mail.

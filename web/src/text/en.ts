@@ -258,6 +258,7 @@ export const en: Text = {
     title: 'Payment',
     confirming: 'Confirming your payment…',
     logIn: 'Your payment is not finished yet. Please log in to continue. When the time to pay is over, the seats become free again.',
+    stay: 'Please stay on this page while your payment is being confirmed.',
     away: 'The server can’t be reached. Your payment continues as soon as it can be. Please keep this page open.',
     goTo: 'Going to the payment page…',
     none: 'The payment page can’t be opened now. Your seats are kept for the remaining time.',

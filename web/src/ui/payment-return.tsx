@@ -7,7 +7,7 @@ import { asProblem, isUnknown, Problem } from '../api/problem';
 import { sessionAway, sessionKnown, user } from '../api/session';
 import { askLogIn } from '../state/log-in';
 import { reservationOf } from '../state/payment';
-import { go } from '../state/route';
+import { go, needsProof } from '../state/route';
 import { sentenceFor, text } from '../text';
 
 type Step =
@@ -43,6 +43,14 @@ export function PaymentReturn({ query }: { query: URLSearchParams }) {
   }, [known, who]);
 
   const now: Step = !known && sessionAway.value ? { name: 'away' } : step.value;
+  // Leaving removes the proof of the payment from the address.
+  const mustStay = now.name === 'confirming' || now.name === 'away';
+  useEffect(() => {
+    needsProof.value = mustStay;
+    return () => {
+      needsProof.value = false;
+    };
+  }, [mustStay]);
   return (
     <div class="page narrow">
       <h1>{t.payment.title}</h1>
@@ -70,8 +78,7 @@ export function PaymentReturn({ query }: { query: URLSearchParams }) {
           </>
         )}
         {now.name === 'refused' && <p class="banner banner-bad">{now.message}</p>}
-        {/* Hidden during the confirmation, because leaving removes the proof of the payment. */}
-        {(now.name === 'waiting' || now.name === 'paused' || now.name === 'refused') && (
+        {!mustStay && now.name !== 'logIn' && (
           <button
             class={now.name === 'refused' ? 'button primary' : 'button'}
             data-testid="to-reservation"
