@@ -1,6 +1,6 @@
 // The return from the pay page: whatever happens, the fan can continue.
 
-import { expect, type Page } from '@playwright/test';
+import { expect, type Page, type Route } from '@playwright/test';
 import { Person, smallMatch } from './support/backstage';
 import { comeAsNewFan, holdBest, pay, reserve, signUp, test, ticket } from './support/fan';
 
@@ -100,6 +100,68 @@ test('no link leads away from a payment while it is being confirmed', async ({ a
   await expect(page.getByText('Please stay on this page')).toBeVisible();
   expect(new URL(page.url()).searchParams.has('paymentKey')).toBe(true);
   goOn();
+  await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
+});
+
+interface Refusal {
+  status: number;
+  code: string;
+}
+/** What the first confirmations get, and the renewals after them. */
+interface Refusals {
+  confirm: Refusal[];
+  renew?: Refusal[];
+}
+const UNAUTHORIZED = { status: 401, code: 'UNAUTHORIZED' };
+
+async function payRefused(page: Page, { confirm, renew = [] }: Refusals): Promise<void> {
+  let [confirmed, renewed] = [0, 0];
+  const respond = (route: Route, refusal?: Refusal) =>
+    refusal
+      ? route.fulfill({ status: refusal.status, headers: { 'Retry-After': '1' }, json: refusal })
+      : route.fallback();
+  await page.route('**/api/payments/confirm', (route) => respond(route, confirm[confirmed++]));
+  await page.route('**/api/users/refresh', (route) =>
+    // The page that comes back restores its session first.
+    respond(route, confirmed > 0 ? renew[renewed++] : undefined),
+  );
+  await pay(page, 'approve');
+}
+
+for (const [why, refusals] of Object.entries({
+  'the server that renews the session is away': {
+    confirm: [UNAUTHORIZED],
+    renew: Array(4).fill({ status: 503, code: 'UNAVAILABLE' }),
+  },
+  'the session is renewed too often': {
+    confirm: [UNAUTHORIZED],
+    renew: Array(4).fill({ status: 429, code: 'RATE_LIMITED' }),
+  },
+  'a node does not know the newest tokens yet': { confirm: [UNAUTHORIZED, UNAUTHORIZED] },
+  'the server has too many requests': { confirm: Array(4).fill({ status: 429, code: 'RATE_LIMITED' }) },
+})) {
+  test(`a payment goes on when ${why}`, async ({ arrive, server }) => {
+    const match = await smallMatch(server.url, 'Renewal Town', 4);
+    const page = await arrive(`/#/matches/${match}`);
+    await comeAsNewFan(page);
+    await holdBest(page);
+    await reserve(page);
+    await payRefused(page, refusals);
+    await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
+    await expect(page.getByRole('button', { name: 'Log out' })).toBeVisible();
+  });
+}
+
+test('a payment goes on after a log-in when the session has ended', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Session Town', 4);
+  const page = await arrive(`/#/matches/${match}`);
+  const email = await comeAsNewFan(page);
+  await holdBest(page);
+  await reserve(page);
+  await payRefused(page, { confirm: [UNAUTHORIZED], renew: [UNAUTHORIZED] });
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Password').fill('a long password');
+  await page.getByRole('dialog').getByRole('button', { name: 'Log in', exact: true }).click();
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
 });
 

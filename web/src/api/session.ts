@@ -22,26 +22,35 @@ let refreshing: Promise<boolean> | null = null;
 
 export async function restoreSession(): Promise<void> {
   addEventListener('storage', followOtherTabs);
-  while (localStorage.getItem(MARK) && !(await refresh())) {
-    // A refusal removes the mark, so if it is still there, the network is down.
-    if (!localStorage.getItem(MARK)) break;
-    sessionAway.value = true;
-    await pause(RESTORE_PAUSE_MS);
-  }
+  await followMark();
   sessionKnown.value = true;
   sessionAway.value = false;
 }
 
+/** Renews until this tab has the session of the mark. A refusal removes the mark. */
+async function followMark(): Promise<void> {
+  const isBehind = () => {
+    const marked = localStorage.getItem(MARK);
+    return marked !== null && marked !== user.value?.id;
+  };
+  while (isBehind()) {
+    await refresh().catch(() => false);
+    if (!isBehind()) return;
+    sessionAway.value = !sessionKnown.value;
+    await pause(RESTORE_PAUSE_MS);
+  }
+}
+
 /** The account has changed: the next access token and `user` say so. */
 export function renewUser(): void {
-  if (localStorage.getItem(MARK)) void refresh();
+  if (localStorage.getItem(MARK)) refresh().catch(() => undefined);
 }
 
 /** Another tab has logged in or out. */
 function followOtherTabs(event: StorageEvent): void {
   if (event.key !== MARK) return;
   if (event.newValue === null) forget();
-  else if (user.value?.id !== event.newValue) void refresh();
+  else void followMark();
 }
 
 export async function logIn(email: string, password: string, code?: string): Promise<void> {
@@ -68,7 +77,10 @@ export async function logOut(): Promise<void> {
   forget();
 }
 
-/** A request as the user. After a 401 it renews the token once and repeats the request. */
+/**
+ * A request as the user. After a 401 it renews the token once and repeats the request. If the token
+ * can't be renewed now, the error says why, because a 401 would say that the session has ended.
+ */
 export async function requestAsUser<T>(path: string, options: RequestOptions = {}): Promise<T> {
   const sentWith = accessToken;
   try {
@@ -90,11 +102,14 @@ export async function fetchStream(url: string | URL, init: RequestInit): Promise
   const response = await open(sentWith);
   if (response.status !== 401) return response;
   await response.body?.cancel();
-  const renewed = accessToken !== sentWith || (await refresh());
+  const renewed = accessToken !== sentWith || (await refresh().catch(() => false));
   return open(renewed ? accessToken : null);
 }
 
-/** Requests that fail together share one renewal, because a rotated token works only once. */
+/**
+ * Renews the tokens. False if the session has ended. Requests that fail together share one renewal,
+ * because a rotated token soon stops working.
+ */
 function refresh(): Promise<boolean> {
   refreshing ??= renew().finally(() => {
     refreshing = null;
@@ -108,11 +123,14 @@ async function renew(): Promise<boolean> {
     return false;
   }
   try {
-    await keep(await request<Tokens>('/api/users/refresh', { method: 'POST' }));
+    // A second try is harmless, because a rotated token works for ten more seconds.
+    await keep(await request<Tokens>('/api/users/refresh', { method: 'POST', harmless: true }));
     return true;
   } catch (error) {
-    // Only a refusal ends the session, not a network that is down.
-    if (asProblem(error).status === 401) forget();
+    // Only a refusal ends the session, not a network that is down or a server that is busy.
+    const { status } = asProblem(error);
+    if (status !== 401 && status !== 403) throw error;
+    forget();
     return false;
   }
 }

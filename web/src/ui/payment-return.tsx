@@ -138,35 +138,42 @@ async function settle(
       return;
     } catch (error) {
       const problem = asProblem(error);
-      // The session has ended meanwhile. A log-in starts the effect again.
-      if (problem.status === 401) {
-        show({ name: 'logIn' });
-        return;
-      }
-      if (!isUnknown(problem)) {
+      // The session has ended meanwhile, which starts the effect again.
+      if (problem.status === 401 && !user.value) return;
+      if (!isUnknown(problem) && !isForNow(problem)) {
         reservation.value ??= await reservationOfPayment(proof.paymentId);
         const declined = problem.code === 'PAYMENT_DECLINED';
         show({ name: 'refused', message: declined ? t.declined : sentenceFor(problem, 'payment') });
         return;
       }
-      const seconds = Math.ceil(problem.retryAfterSeconds ?? DEFAULT_PAUSE_SECONDS);
-      await waitOut(problem.code === 'PAYMENTS_PAUSED', seconds, run, show);
+      await waitOut(problem, run, show);
     }
   }
 }
 
-/** Shows a pause only if the server declared it. After a lost response the outcome is unknown. */
+/**
+ * Whether the same request may succeed later: the server has too many requests, or the node does not
+ * know the newest tokens yet.
+ */
+const isForNow = ({ status }: Problem) => status === 429 || status === 401;
+
 async function waitOut(
-  declared: boolean,
-  seconds: number,
+  problem: Problem,
   run: { stopped: boolean },
   show: (step: Step) => void,
 ): Promise<void> {
+  const seconds = Math.ceil(problem.retryAfterSeconds ?? DEFAULT_PAUSE_SECONDS);
   for (let left = seconds; left > 0 && !run.stopped; left -= 1) {
-    show(declared ? { name: 'paused', seconds: left } : { name: 'waiting' });
+    show(stepAfter(problem, left));
     await pause(1000);
   }
   show({ name: 'confirming' });
+}
+
+/** Shows a pause only if the server declared it. After a lost response the outcome is unknown. */
+function stepAfter(problem: Problem, seconds: number): Step {
+  if (problem.code === 'PAYMENTS_PAUSED') return { name: 'paused', seconds };
+  return { name: isForNow(problem) ? 'away' : 'waiting' };
 }
 
 async function untilSettled(id: string, run: { stopped: boolean }): Promise<void> {
