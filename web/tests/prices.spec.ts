@@ -206,3 +206,55 @@ test('offers at the prices of an earlier list are not offered any more', async (
   await admin.call('PUT', `/api/admin/matches/${match}/prices`, { ...PRICES, prices });
   await expect(page.locator('.alternative')).toHaveCount(0);
 });
+
+/** The list without children, and with older people instead. */
+const WITHOUT_CHILDREN = {
+  ...PRICES,
+  types: [PRICES.types[0], { code: 'SENIOR', name: { ko: '경로', en: 'Senior' } }],
+  prices: PRICES.prices.map((line) => (line.type === 'CHILD' ? { ...line, type: 'SENIOR' } : line)),
+};
+
+test('a type that leaves the list leaves the search for the best seats', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'Best Town', PRICES);
+  const page = await arrive('about:blank');
+  await openList(page, server.url, match);
+  await comeAsNewFan(page);
+  await page.getByRole('button', { name: 'One seat more: Child' }).click();
+  const admin = await Person.admin(server.url);
+  await admin.call('PUT', `/api/admin/matches/${match}/prices`, WITHOUT_CHILDREN);
+  await expect(page.getByRole('button', { name: 'One seat more: Senior' })).toBeVisible();
+  const asked = askedToHold(page);
+  await page.getByTestId('best').click();
+  const { bestAvailable } = (await asked).postDataJSON();
+  expect(bestAvailable).toMatchObject({ count: 2, types: { ADULT: 2 } });
+  expect(bestAvailable.types).toEqual({ ADULT: 2 });
+  await expect(page.getByTestId('held').locator('.total')).toContainText('₩');
+});
+
+test('the search has seats for the first type of a list that has no earlier type', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'New Town', PRICES);
+  const page = await arrive('about:blank');
+  await openList(page, server.url, match);
+  const renamed = JSON.parse(JSON.stringify(PRICES).replaceAll('ADULT', 'GROWN').replaceAll('CHILD', 'YOUNG'));
+  renamed.types[0].name.en = 'Grown-up';
+  const admin = await Person.admin(server.url);
+  await admin.call('PUT', `/api/admin/matches/${match}/prices`, renamed);
+  await expect(page.getByRole('group', { name: 'How many: Grown-up' }).getByRole('status')).toHaveText('2');
+});
+
+test('places for a type that leaves the list are for the first type, as seats are', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'Place Town', PRICES);
+  const page = await arrive('about:blank');
+  await openList(page, server.url, match);
+  await comeAsNewFan(page);
+  await page.locator('.list-block', { hasText: 'Dance floor' }).click();
+  await choice(page).getByRole('button', { name: 'One place more: Floor Dance floor, Child' }).click();
+  const admin = await Person.admin(server.url);
+  await admin.call('PUT', `/api/admin/matches/${match}/prices`, WITHOUT_CHILDREN);
+  await expect(choice(page).getByRole('group', { name: 'How many places? Adult' }).getByRole('status')).toHaveText('2');
+  await expect(choice(page).locator('.total')).toContainText('₩20,000');
+  const asked = askedToHold(page);
+  await page.getByTestId('hold').click();
+  expect((await asked).postDataJSON()).toEqual({ areas: [{ areaId: 2, blockId: 31, quantity: 2, type: 'ADULT' }] });
+  await expect(page.getByTestId('held')).toContainText('Dance floor × 2');
+});

@@ -1,10 +1,10 @@
 // The fan's choice before a hold: seats, places of areas, the kind of buyer for each, and the grades
 // to show.
 
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal, untracked } from '@preact/signals';
 import type { HoldRequest } from '../api/endpoints';
 import { text } from '../text';
-import type { Block, SeatTable } from '../venue/seat-table';
+import type { Block, Grade, SeatTable } from '../venue/seat-table';
 import { openMatch } from './match';
 import { tell } from './notices';
 import { firstType, priceFor, serviceFee, ticketTypes, typesFor, usualPrice } from './prices';
@@ -102,9 +102,28 @@ export function placesOf(block: number, type?: string | null): number {
 
 /** The kind of buyer for whom a chosen seat is. */
 export function typeOfSeat(table: SeatTable, seat: number): string | null {
-  const grade = table.grade(seat);
-  const wanted = seatTypes.value.get(seat);
-  return typesFor(grade).some(({ code }) => code === wanted) ? (wanted ?? null) : firstType(grade);
+  return typeIn(table.grade(seat), seatTypes.value.get(seat) ?? null);
+}
+
+/** The wanted type if seats of the grade are sold for it, otherwise the first type. */
+function typeIn(grade: Grade, wanted: string | null): string | null {
+  return typesFor(grade).some(({ code }) => code === wanted) ? wanted : firstType(grade);
+}
+
+// Places for a type that leaves the list of prices are for the first type, as seats are.
+effect(() => {
+  void ticketTypes.value;
+  if (untracked(() => openMatch.value)) untracked(fitTypes);
+});
+
+function fitTypes(): void {
+  const fitted = new Map<string, AreaPlaces>();
+  for (const { block, type: wanted, quantity } of chosenAreas.value) {
+    const type = typeIn(gradeOf(openMatch.value!.table.blocks[block]), wanted);
+    const key = `${block} ${type}`;
+    fitted.set(key, { block, type, quantity: quantity + (fitted.get(key)?.quantity ?? 0) });
+  }
+  chosenAreas.value = [...fitted.values()];
 }
 
 export function setTypeOfSeat(seat: number, type: string): void {

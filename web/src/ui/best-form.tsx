@@ -20,15 +20,16 @@ export function BestForm({ open }: { open: OpenMatch }) {
   const adjacent = useSignal(true);
 
   const types = ticketTypes.value;
-  const counts = useSignal<Record<string, number>>({ [types[0]?.code ?? '']: count.value });
+  const chosen = useSignal<Record<string, number>>({});
+  // Until the fan chooses a number for a type of the list, all seats are for the first type.
+  const isChosen = types.some(({ code }) => code in chosen.value);
+  const counts = isChosen ? chosen.value : { [types[0]?.code ?? '']: count.value };
+  const wantedTypes = Object.fromEntries(types.map(({ code }) => [code, counts[code] ?? 0]));
   const accessible = useSignal(0);
   const wanted =
     types.length > 1
-      ? types.reduce((sum, { code }) => sum + (counts.value[code] ?? 0), 0)
+      ? Object.values(wantedTypes).reduce((sum, seats) => sum + seats, 0)
       : count.value;
-
-  const wantedTypes = () =>
-    Object.fromEntries(Object.entries(counts.value).filter(([, seats]) => seats > 0));
 
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -36,7 +37,7 @@ export function BestForm({ open }: { open: OpenMatch }) {
       bestAvailable: {
         count: wanted,
         adjacent: adjacent.value,
-        ...(types.length > 1 && { types: wantedTypes() }),
+        ...(types.length > 1 && { types: withSeats(wantedTypes) }),
         ...(accessible.value > 0 && { accessible: Math.min(accessible.value, wanted) }),
         ...(grade.value && { grade: grade.value }),
         ...(area.value && { areaId: Number(area.value) }),
@@ -75,13 +76,13 @@ export function BestForm({ open }: { open: OpenMatch }) {
             <div class="best-row" key={code}>
               <span>{priceName(name)}</span>
               <Stepper
-                value={counts.value[code] ?? 0}
+                value={wantedTypes[code]}
                 min={0}
-                max={(counts.value[code] ?? 0) + seatLimit.value - wanted}
+                max={wantedTypes[code] + seatLimit.value - wanted}
                 label={`${t.best.count}: ${priceName(name)}`}
                 fewer={`${t.best.fewer}: ${priceName(name)}`}
                 more={`${t.best.more}: ${priceName(name)}`}
-                onChange={(next) => (counts.value = { ...counts.value, [code]: next })}
+                onChange={(next) => (chosen.value = { ...counts, [code]: next })}
               />
             </div>
           ))}
@@ -125,6 +126,11 @@ export function BestForm({ open }: { open: OpenMatch }) {
       </form>
     </section>
   );
+}
+
+/** The types of which at least a single seat is wanted. */
+function withSeats(counts: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).filter(([, seats]) => seats > 0));
 }
 
 /** The choice of an area, if there are several, and of a section. */
