@@ -13,7 +13,7 @@ import {
 } from './support/fan';
 import { DANCE_FLOOR_PLACES, hallMatch } from './support/hall';
 import { spotOf } from './support/map';
-import { Person } from './support/backstage';
+import { PASSWORD, Person } from './support/backstage';
 
 const PHONE = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
 /** What the ground floor of the hall has: from the image to the table, from the stage to the stalls. */
@@ -146,6 +146,42 @@ test('places of a dance floor are held by their number, and the map shows how ma
   await pay(page, 'approve');
   await expect(ticket(page)).toHaveAttribute('data-status', 'CONFIRMED');
   await expect(ticket(page)).toContainText('Dance floor × 2');
+});
+
+/** Others hold places of the dance floor, until so many are left. */
+async function leavePlaces(url: string, match: string, left: number): Promise<void> {
+  const holds = `/api/matches/${match}/holds`;
+  for (let rest = DANCE_FLOOR_PLACES - left; rest > 0; ) {
+    const other = await Person.signUp(url);
+    const { maxSeatsPerUser } = await other.call('GET', `/api/matches/${match}`);
+    const quantity = Math.min(rest, maxSeatsPerUser);
+    await other.call('POST', holds, { areas: [{ areaId: 2, quantity }] });
+    rest -= quantity;
+  }
+}
+
+test('the fan is told when others take chosen places of a dance floor', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'Rush Town');
+  const page = await arrive('about:blank');
+  await arriveAt(page, server.url, match);
+  const email = await comeAsNewFan(page);
+  await showList(page);
+  await openBlock(page, 'Dance floor');
+  const area = choice(page).getByRole('group', { name: 'Floor Dance floor' });
+  await area.getByRole('button', { name: 'One place more' }).click();
+  await expect(area.getByRole('status')).toHaveText('2');
+  await leavePlaces(server.url, match, 1);
+  await expect(area.getByRole('status')).toHaveText('1');
+  const someoneElse = page.getByText('Someone else took 1 seat that you chose');
+  await expect(someoneElse).toBeVisible();
+  await page.locator('.notice', { has: someoneElse }).getByRole('button', { name: 'Close' }).click();
+
+  // What the fan takes on another device is not somebody else's.
+  const phone = await Person.logIn(server.url, { email, password: PASSWORD });
+  await phone.call('POST', `/api/matches/${match}/holds`, { areas: [{ areaId: 2, quantity: 1 }] });
+  await expect(page.getByText('You already hold this seat')).toBeVisible();
+  await expect(someoneElse).toBeHidden();
+  await expect(page.getByTestId('held')).toContainText('Dance floor');
 });
 
 test('floors are tabs, which the keyboard reaches and the address remembers', async ({ arrive, server }) => {

@@ -17,7 +17,7 @@ import { HOLD } from '../venue/seat-states';
 import type { SeatTable } from '../venue/seat-table';
 import { areasOfChoice, chosenAreas, clearChoice, holdOf, loseSeats, placesOf, setPlaces } from './choice';
 import { askLogIn } from './log-in';
-import { doubt, openMatch } from './match';
+import { doubt, openMatch, type OpenMatch } from './match';
 import { tell, tellProblem } from './notices';
 import { addHold, busy, findOwn, forgetOwn, hold, openReservations, ownSeats, readOwn } from './own';
 import { prices } from './prices';
@@ -123,27 +123,37 @@ function loseOwn(): number {
   return loseSeats((seat) => table !== undefined && ownSeats.value.has(table.ids[seat])).length;
 }
 
-/** Removes seats from the choice that are no longer free on the live map. */
+/** Removes seats and places from the choice that are no longer free on the live map. */
 async function dropTakenSeats(): Promise<void> {
   const open = openMatch.value;
   if (!open || busy.value) return;
-  fitAreas();
-  const lost = loseSeats((seat) => !open.states.isFree(seat));
-  if (lost.length === 0) return;
+  const full = fitAreas(open);
+  const seats = loseSeats((seat) => !open.states.isFree(seat));
+  const lost = [...full.values()].reduce((sum, places) => sum + places, seats.length);
+  if (lost === 0) return;
+  const before = ownSeats.value;
   if (user.value) await findOwn();
-  const own = lost.filter((seat) => ownSeats.value.has(open.table.ids[seat])).length;
+  const mine = [...ownSeats.value].flatMap((id) => open.table.indexOf(id) ?? []);
+  const isNew = (seat: number) => !before.has(open.table.ids[seat]);
+  let own = seats.filter((seat) => mine.includes(seat)).length;
+  for (const [block, places] of full) {
+    const here = mine.filter((seat) => open.table.blockOf(seat) === block && isNew(seat));
+    own += Math.min(places, here.length);
+  }
   if (own > 0) tell('info', text.value.hold.already(own));
-  if (own < lost.length) tell('bad', text.value.choose.gone(lost.length - own));
+  if (own < lost) tell('bad', text.value.choose.gone(lost - own));
 }
 
-/** Wants no more places of an area than are left. */
-function fitAreas(): void {
-  const free = openMatch.value?.states.freeInBlock;
-  if (!free) return;
+/** Wants no more places of an area than are left. Returns how many are lost in each block. */
+function fitAreas({ states }: OpenMatch): Map<number, number> {
+  const lost = new Map<number, number>();
   for (const { block, type, quantity } of chosenAreas.value) {
-    const over = placesOf(block) - free[block];
-    if (over > 0) setPlaces(block, type, Math.max(0, quantity - over));
+    const over = Math.min(quantity, placesOf(block) - states.freeInBlock[block]);
+    if (over <= 0) continue;
+    setPlaces(block, type, quantity - over);
+    lost.set(block, (lost.get(block) ?? 0) + over);
   }
+  return lost;
 }
 
 /** Compares choice and holds with the seats that have just changed on the live map. */
