@@ -3,6 +3,7 @@
 import { expect, type Page } from '@playwright/test';
 import { draftMatch, openQueue, Person, plan, smallMatch } from './support/backstage';
 import { line } from './support/cut';
+import { fakeStreams } from './support/fake-streams';
 import { live, signUp, test } from './support/fan';
 
 /** A change is on every page after so many milliseconds. */
@@ -131,4 +132,23 @@ test('the waiting room and the list say when the connection is lost', async ({
   between.mend();
   for (const page of [waiting, reading]) await expect(page.getByRole('alert')).toBeHidden();
   between.close();
+});
+
+test('an older state of a match that comes late changes nothing', async ({ arrive, server }) => {
+  const match = await smallMatch(server.url, 'Late Town', 8);
+  const now = await (await Person.admin(server.url)).call('GET', `/api/matches/${match}`);
+  const page = await arrive('about:blank');
+  await page.addInitScript(fakeStreams);
+  await page.goto(`${server.url}/#/matches/${match}`);
+  await expect(page.getByTestId('best')).toBeVisible();
+  const feed = (changes: object) =>
+    page.evaluate((state) => window.feed('match', state), { ...now, ...changes });
+  await feed({ version: now.version + 2, status: 'CLOSED' });
+  await expect(notOnSale(page)).toBeVisible();
+  await feed({ version: now.version + 1, status: 'OPEN' });
+  await feed({ version: now.version + 3, status: 'CLOSED', homeTeam: 'Later Town' });
+  await expect(page.getByRole('heading', { name: 'Later Town' })).toBeVisible();
+  // Asked once, because a notice disappears by itself.
+  expect(await page.locator('.notices').innerText()).not.toContain('The sale has opened');
+  await expect(notOnSale(page)).toBeVisible();
 });

@@ -144,6 +144,37 @@ test('a new list of prices is on the page, and what is held keeps its price', as
   await expect(page.getByTestId('held').locator('.total')).toContainText('₩62,000');
 });
 
+test('a list of prices that comes late does not replace the next list', async ({ arrive, server }) => {
+  const match = await hallMatch(server.url, 'Late Town', PRICES);
+  const page = await arrive('about:blank');
+  await openList(page, server.url, match);
+  const from = page.locator('.list-block', { hasText: 'Block A' });
+  await expect(from).toContainText('from ₩12,000');
+  let [asked, send] = [0, () => undefined as void];
+  const wanted = new Promise<void>((resolve) => (send = resolve));
+  await page.route('**/prices', async (route) => {
+    asked += 1;
+    if (asked > 1) return route.fallback();
+    const response = await route.fetch();
+    await wanted;
+    await route.fulfill({ response });
+  });
+  const admin = await Person.admin(server.url);
+  const times = (factor: number) => {
+    const prices = PRICES.prices.map((line) => ({ ...line, price: line.price * factor }));
+    return admin.call('PUT', `/api/admin/matches/${match}/prices`, { ...PRICES, prices });
+  };
+  await times(2);
+  await expect.poll(() => asked).toBe(1);
+  await times(3);
+  await expect(from).toContainText('from ₩36,000');
+  const late = page.waitForResponse('**/prices');
+  send();
+  await (await late).finished();
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  await expect(from).toContainText('from ₩36,000');
+});
+
 test('a lost seat is offered again for the same kind of buyer', async ({ arrive, server }) => {
   const match = await hallMatch(server.url, 'Offer Town', PRICES);
   const page = await arrive('about:blank');

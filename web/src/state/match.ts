@@ -44,6 +44,9 @@ let tickTimer: number | undefined;
 let tickedAt = -Infinity;
 /** Increases with each visit of a match, so that late responses to an earlier visit can be dropped. */
 let visit = 0;
+/** How many lists of prices were asked for because the match has changed, and which is shown. */
+let listsAsked = 0;
+let listShown = 0;
 
 export async function enterMatch(id: string): Promise<void> {
   leaveMatch();
@@ -119,10 +122,10 @@ function show(match: Match, table: SeatTable): void {
   for (const act of sent) if (openMatch.value) act(openMatch.value);
 }
 
-/** Applies a new state of the match. */
+/** Applies a new state of the match. The stream or a response may bring an earlier state late. */
 function take(now: MatchNow): void {
   const open = openMatch.value;
-  if (!open) return;
+  if (!open || now.version < open.match.version) return;
   const before = open.match;
   if (!now.queue.enabled) serving.value = null;
   if (now.version === before.version) return;
@@ -138,8 +141,13 @@ function take(now: MatchNow): void {
 /** A new version of the match may have new prices. What is held keeps its price. */
 async function refreshPrices(match: string): Promise<void> {
   const mine = visit;
+  listsAsked += 1;
+  const turn = listsAsked;
   const list = await readPrices(match).catch(() => undefined);
-  if (list !== undefined && mine === visit) prices.value = list;
+  // A late response must not replace a list that was asked for after it.
+  if (list === undefined || mine !== visit || turn < listShown) return;
+  listShown = turn;
+  prices.value = list;
 }
 
 /** Fetches the match, because its stream is not open. */
@@ -149,8 +157,7 @@ export async function refreshMatch(): Promise<void> {
   const mine = visit;
   try {
     const now = await fetchMatch(open.match.id);
-    const known = openMatch.value?.match.version ?? 0;
-    if (mine === visit && now.version >= known) take(now);
+    if (mine === visit) take(now);
   } catch (error) {
     if (mine === visit && asProblem(error).status === 404) matchFailure.value = error;
   }
