@@ -17,7 +17,7 @@ import { HOLD } from '../venue/seat-states';
 import type { SeatTable } from '../venue/seat-table';
 import { areasOfChoice, chosenAreas, clearChoice, holdOf, loseSeats, placesOf, setPlaces } from './choice';
 import { askLogIn } from './log-in';
-import { doubt, openMatch, type OpenMatch } from './match';
+import { doubt, isAt, openMatch, type OpenMatch } from './match';
 import { tell, tellProblem } from './notices';
 import { addHold, busy, findOwn, forgetOwn, hold, openReservations, ownSeats, readOwn } from './own';
 import { prices } from './prices';
@@ -40,24 +40,31 @@ effect(() => {
 /** The seats of a hold in flight. They are shown as the fan's until the server refuses. */
 export const asking = signal<readonly number[]>([]);
 
+/** Called before another match is shown. */
+export function forgetAsked(): void {
+  asking.value = [];
+  alternatives.value = [];
+}
+
 export async function askForSeats(request: HoldRequest): Promise<void> {
-  const open = openMatch.value;
-  if (!open || busy.value || !(await askLogIn(text.value.logInFirst))) return;
+  const match = openMatch.value?.match.id;
+  if (!match || busy.value || !(await askLogIn(text.value.logInFirst)) || !isAt(match)) return;
   busy.value = true;
   const seatIds = seatIdsOf(request);
-  asking.value = seatIds.flatMap((id) => open.table.indexOf(id) ?? []);
+  asking.value = seatIds.flatMap((id) => openMatch.value?.table.indexOf(id) ?? []);
   const before = ownSeats.value.size;
   const gotThem = () =>
     seatIds.length > 0
       ? seatIds.every((id) => ownSeats.value.has(id))
       : ownSeats.value.size > before;
   try {
-    const held = await createHold(open.match.id, request, newKey());
+    const held = await createHold(match, request, newKey());
     // Another device may hold seats too.
-    if (!(await readOwn())) addHold(held);
-    got(held.seats.length);
+    const known = await readOwn();
+    if (!known && isAt(match)) addHold(held);
+    got(match, held.seats.length);
   } catch (error) {
-    await refused(request, error, gotThem);
+    await refused({ match, request }, error, gotThem);
   } finally {
     asking.value = [];
     busy.value = false;
@@ -75,9 +82,11 @@ function typesOf(request: HoldRequest): (string | null)[] {
   return 'seats' in request ? request.seats.map(({ type }) => type ?? null) : [];
 }
 
-function got(seats: number): void {
-  clearChoice();
-  alternatives.value = [];
+function got(match: string, seats: number): void {
+  if (isAt(match)) {
+    clearChoice();
+    alternatives.value = [];
+  }
   tell('good', text.value.hold.done(seats));
 }
 
@@ -90,11 +99,16 @@ export async function takeOffer(table: SeatTable, offer: Alternative): Promise<v
   await askForSeats(holdOf(seats, areasOfChoice(table)));
 }
 
-async function refused(request: HoldRequest, error: unknown, gotThem: () => boolean): Promise<void> {
+async function refused(
+  { match, request }: { match: string; request: HoldRequest },
+  error: unknown,
+  gotThem: () => boolean,
+): Promise<void> {
   const problem = asProblem(error);
   const known = await readOwn();
+  if (!isAt(match)) return;
   // The response was lost, but the seats were held.
-  if (known && isUnknown(problem) && gotThem()) return got(hold.value?.seats.length ?? 0);
+  if (known && isUnknown(problem) && gotThem()) return got(match, hold.value?.seats.length ?? 0);
   const table = openMatch.value?.table;
   const own = loseOwn();
   doubt(problem);
@@ -133,6 +147,7 @@ async function dropTakenSeats(): Promise<void> {
   if (lost === 0) return;
   const before = ownSeats.value;
   if (user.value) await findOwn();
+  if (!isAt(open.match.id)) return;
   const mine = [...ownSeats.value].flatMap((id) => open.table.indexOf(id) ?? []);
   const isNew = (seat: number) => !before.has(open.table.ids[seat]);
   let own = seats.filter((seat) => mine.includes(seat)).length;
@@ -189,6 +204,7 @@ export async function reserve(): Promise<void> {
     goToReservation(await createReservation(match, seats, newKey()));
   } catch (error) {
     await readOwn();
+    if (!isAt(match)) return;
     // The response was lost, or another tab or device reserved the seats for this user.
     const made = openReservations.value.find((reservation) =>
       reservation.seats.some((line) => seats.includes(line.seatId)),

@@ -79,6 +79,9 @@ export function leaveMatch(): void {
   health.value = 'connecting';
 }
 
+/** Whether a match is still on the page, after something that takes a while. */
+export const isAt = (match: string): boolean => openMatch.value?.match.id === match;
+
 /** Says how to find out whether the fan waits for their turn. */
 export function whileWaiting(ask: () => boolean): void {
   waits = ask;

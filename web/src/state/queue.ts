@@ -9,7 +9,7 @@ import { onWake, secondsUntil, serverNow } from '../live/clock';
 import { sentenceFor, text } from '../text';
 import { solutionFor } from './challenge';
 import { askLogIn } from './log-in';
-import { doubt, health, openMatch, refreshMatch, serving, whileWaiting } from './match';
+import { doubt, health, isAt, openMatch, refreshMatch, serving, whileWaiting } from './match';
 import { tell } from './notices';
 import { polling, pollServing, roomOpen, settings } from './room';
 import { nearTurnDelayMs, spreadMs, checkPauseMs } from './spread';
@@ -161,7 +161,7 @@ export async function checkPlace(match: string): Promise<void> {
   if (!user.value) return;
   const before = place.value;
   // A response that is older than an action of the user must not replace the result of that action.
-  const isLate = () => place.value !== before || openMatch.value?.match.id !== match;
+  const isLate = () => place.value !== before || !isAt(match);
   try {
     const now = await fetchQueuePlace(match);
     if (!isLate()) take(match, now);
@@ -175,6 +175,7 @@ export async function checkPlace(match: string): Promise<void> {
 function take(match: string, now: QueuePlace): void {
   const before = place.value;
   if (user.value) rememberPlace(match, user.value.id, now);
+  if (!isAt(match)) return;
   lost = null;
   ending.value = null;
   place.value = now;
@@ -198,23 +199,24 @@ function missed(match: string): void {
 }
 
 function lose(match: string, why: Ending): void {
-  if (user.value) {
-    lost = recallPlace(match, user.value.id);
-    endPlace(match, user.value.id);
-  }
+  const past = user.value && recallPlace(match, user.value.id);
+  if (user.value) endPlace(match, user.value.id);
+  tabs?.postMessage(match);
+  if (!isAt(match)) return;
+  lost = past;
   if (place.value?.state === 'ADMITTED') tell('info', text.value.queue.endings[why]);
   place.value = null;
   ending.value = why;
-  tabs?.postMessage(match);
 }
 
 export async function join(match: string): Promise<void> {
-  if (joining.value || !(await askLogIn(text.value.queue.logIn))) return;
+  if (joining.value || !(await askLogIn(text.value.queue.logIn)) || !isAt(match)) return;
   joining.value = true;
   try {
     take(match, await joinWithChallenge(match));
     tabs?.postMessage(match);
   } catch (error) {
+    if (!isAt(match)) return;
     const { retryAfterSeconds } = asProblem(error);
     if (retryAfterSeconds) joinAfter.value = serverNow() + retryAfterSeconds * 1000;
     tell('bad', sentenceFor(error, 'queue'));

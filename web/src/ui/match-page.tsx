@@ -4,7 +4,7 @@ import { drawing } from '../map/web-gl';
 import { sessionKnown, user } from '../api/session';
 import { clearChoice, clearFilters } from '../state/choice';
 import { floor, showFloor } from '../state/floor';
-import { alternatives, followMap } from '../state/hold';
+import { followMap, forgetAsked } from '../state/hold';
 import { findOwn, forgetOwn, hold, watchOwn } from '../state/own';
 import { enterMatch, health, leaveMatch, lookAt, matchFailure, openMatch, seatsTick, type OpenMatch } from '../state/match';
 import { tell } from '../state/notices';
@@ -37,7 +37,7 @@ export function MatchPage({ id }: { id: string }) {
       leaveMatch();
       forgetOwn();
       clearChoice();
-      alternatives.value = [];
+      forgetAsked();
       draw.value = null;
       clearFilters();
     };
