@@ -2,7 +2,7 @@
 // no script can read, so all tabs share it. A mark in localStorage says that there may be one, so
 // that visitors send no useless request. Other tabs follow a log-in and a log-out by this mark.
 
-import { signal } from '@preact/signals';
+import { signal, untracked } from '@preact/signals';
 import { request, type RequestOptions } from './http';
 import { asProblem, isUnknown } from './problem';
 import type { Tokens, User } from './types';
@@ -16,6 +16,17 @@ export const user = signal<User | null>(null);
 export const sessionKnown = signal(false);
 /** True while a stored session cannot be tried, because the server cannot be reached. */
 export const sessionAway = signal(false);
+
+/** Acts when another user than the last logs in. What belongs to the last user must not stay on the page. */
+export function onOtherUser(act: () => void): () => void {
+  let last = user.peek()?.id;
+  return user.subscribe((now) => {
+    if (!now || now.id === last) return;
+    const isOther = last !== undefined;
+    last = now.id;
+    if (isOther) untracked(act);
+  });
+}
 
 let accessToken: string | null = null;
 let refreshing: Promise<boolean> | null = null;

@@ -10,7 +10,7 @@ import {
   type HoldRequest,
 } from '../api/endpoints';
 import { asProblem, isUnknown } from '../api/problem';
-import { user } from '../api/session';
+import { onOtherUser, user } from '../api/session';
 import type { Alternative, Reservation } from '../api/types';
 import { text } from '../text';
 import { HOLD } from '../venue/seat-states';
@@ -26,6 +26,10 @@ import { go } from './route';
 
 /** Until when the fan may hold no seats of a match, because too many of their holds ended unpaid. */
 export const coolDown = signal<{ match: string; until: string } | null>(null);
+onOtherUser(() => {
+  coolDown.value = null;
+});
+
 export const alternatives = signal<Alternative[]>([]);
 /** The kinds of buyers for whom the refused seats were, in the order in which the seats were named. */
 let refusedTypes: (string | null)[] = [];

@@ -3,11 +3,11 @@
 
 import { computed, effect, signal } from '@preact/signals';
 import { fetchHolds, fetchReservations } from '../api/endpoints';
-import { user } from '../api/session';
+import { onOtherUser, user } from '../api/session';
 import type { Hold, Reservation, SeatLine } from '../api/types';
 import { clockKnown, secondsUntil, secondTick } from '../live/clock';
 import { text } from '../text';
-import { openMatch } from './match';
+import { isAt, openMatch } from './match';
 import { tell } from './notices';
 
 /** All holds of the fan in the match, combined. */
@@ -65,6 +65,8 @@ export function forgetOwn(): void {
   openReservations.value = [];
 }
 
+onOtherUser(forgetOwn);
+
 /** Adds a hold that the server has just granted, in case `readOwn` fails. */
 export function addHold(held: Hold): void {
   holds.value = [...holds.value.filter((other) => other.holdId !== held.holdId), held];
@@ -73,9 +75,10 @@ export function addHold(held: Hold): void {
 /** Reads holds and reservations from the server. Returns false if a part is missing; that part stays as it was. */
 export async function readOwn(overtaken = () => false): Promise<boolean> {
   const match = openMatch.value?.match.id;
-  if (!match || !user.value) return false;
+  const who = user.value?.id;
+  if (!match || !who) return false;
   const [held, reserved] = await Promise.allSettled([fetchHolds(match), fetchReservations()]);
-  if (openMatch.value?.match.id !== match || overtaken()) return false;
+  if (!isAt(match) || user.value?.id !== who || overtaken()) return false;
   if (reserved.status === 'fulfilled') {
     const isOpen = ({ status }: Reservation) => status === 'PENDING' || status === 'PAYING';
     const here = reserved.value.reservations.filter((reservation) => reservation.matchId === match);
@@ -87,8 +90,8 @@ export async function readOwn(overtaken = () => false): Promise<boolean> {
 
 /** Reads what the fan has now, and reports what was lost. */
 export async function findOwn(): Promise<void> {
-  if (busy.value) return;
   if (!user.value) return forgetOwn();
+  if (busy.value) return;
   const before = holds.value;
   await readOwn(() => busy.value || holds.value !== before);
   tellLost(before);

@@ -4,7 +4,7 @@ import { computed, signal } from '@preact/signals';
 import { newKey } from '../api/endpoints';
 import { createSite, importPlan, replaceSite, type ImportInput, type PlanForm } from '../api/plans';
 import { asProblem } from '../api/problem';
-import { user } from '../api/session';
+import { onOtherUser, user } from '../api/session';
 import type { ImportView, PlanFault, SitePlan, SiteSummary } from '../api/types';
 
 /** The largest body that the server takes. */
@@ -44,6 +44,8 @@ export function startAgain(): void {
   chosen = null;
   changed();
 }
+
+onOtherUser(startAgain);
 
 /** What was read does not belong to the form any more. */
 export function changed(): void {

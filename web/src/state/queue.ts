@@ -3,7 +3,7 @@
 import { computed, effect, signal, untracked } from '@preact/signals';
 import { fetchQueuePlace, joinQueue, leaveQueue, newKey } from '../api/endpoints';
 import { asProblem } from '../api/problem';
-import { user } from '../api/session';
+import { onOtherUser, user } from '../api/session';
 import type { QueuePlace, ServingFrame } from '../api/types';
 import { onWake, secondsUntil, serverNow } from '../live/clock';
 import { sentenceFor, text } from '../text';
@@ -68,6 +68,7 @@ export function watchPlace(match: string): () => void {
     }),
     watchHealth(asker),
     onWake(() => void checkPlace(match)),
+    onOtherUser(forgetPlace),
   ];
   const hear = (message: MessageEvent) => {
     if (message.data === match) void checkPlace(match);
@@ -77,11 +78,15 @@ export function watchPlace(match: string): () => void {
     for (const stop of stops) stop();
     tabs?.removeEventListener('message', hear);
     asker.stop();
-    place.value = null;
-    ending.value = null;
-    joinAfter.value = 0;
-    lost = null;
+    forgetPlace();
   };
+}
+
+function forgetPlace(): void {
+  place.value = null;
+  ending.value = null;
+  joinAfter.value = 0;
+  lost = null;
 }
 
 /** After a cut the page may have missed everything. */
@@ -158,10 +163,11 @@ class Asker {
 
 /** Reads the user's place, for example after they return to the page. */
 export async function checkPlace(match: string): Promise<void> {
-  if (!user.value) return;
+  const who = user.value?.id;
+  if (!who) return;
   const before = place.value;
   // A response that is older than an action of the user must not replace the result of that action.
-  const isLate = () => place.value !== before || !isAt(match);
+  const isLate = () => place.value !== before || !isAt(match) || user.value?.id !== who;
   try {
     const now = await fetchQueuePlace(match);
     if (!isLate()) take(match, now);

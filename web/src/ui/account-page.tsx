@@ -40,7 +40,7 @@ export function AccountPage() {
   return (
     <div class="page narrow">
       <h1>{t.title}</h1>
-      <Email key={user.value.id} />
+      <Email />
       <AccountForm
         title={t.newPassword}
         action={t.change}
@@ -50,8 +50,8 @@ export function AccountPage() {
         <PasswordField name="current" label={t.currentPassword} />
         <PasswordField name="next" label={t.newPassword} isNew />
       </AccountForm>
-      <SecondFactor key={`factor ${user.value.id}`} />
-      <LogIns key={user.value.id} />
+      <SecondFactor />
+      <LogIns />
       <AccountForm
         title={t.deletion}
         action={t.delete}

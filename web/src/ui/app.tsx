@@ -1,5 +1,6 @@
 import { effect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { user } from '../api/session';
 import { notices } from '../state/notices';
 import { route } from '../state/route';
 import { text } from '../text';
@@ -34,6 +35,8 @@ export function App() {
 
 function Place() {
   const here = route.value;
+  // What belongs to a user leaves the page with the user.
+  const who = user.value?.id ?? '';
   switch (here.name) {
     case 'matches':
       return <MatchList />;
@@ -42,9 +45,9 @@ function Place() {
     case 'reservations':
       return <ReservationList />;
     case 'reservation':
-      return <ReservationPage key={here.id} id={here.id} />;
+      return <ReservationPage key={`${here.id} ${who}`} id={here.id} />;
     case 'account':
-      return <AccountPage />;
+      return <AccountPage key={who} />;
     case 'import':
       return <PlanPage />;
     case 'mail':

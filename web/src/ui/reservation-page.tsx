@@ -32,7 +32,7 @@ export function ReservationPage({ id }: { id: string }) {
     if (!who) return null;
     const reservation = await fetchReservation(id);
     return { reservation, match: await fetchMatch(reservation.matchId) };
-  }, [id, who]);
+  });
   const status = data.value?.reservation.status;
   // A deadline, the gateway, another tab or another device may change it.
   useAgain(reload, reload, status === 'PENDING' || status === 'PAYING' ? POLL_INTERVAL_MS : undefined);

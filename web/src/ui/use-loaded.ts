@@ -7,8 +7,11 @@ export interface Loaded<T> {
   reload: () => void;
 }
 
-/** Loads once, and again on demand. A late response to an earlier load is dropped. */
-export function useLoaded<T>(load: () => Promise<T>, on: unknown[] = []): Loaded<T> {
+/**
+ * Loads once, and again on demand. A late response to an earlier load is dropped. What is loaded for
+ * a user needs a component with the user as its key.
+ */
+export function useLoaded<T>(load: () => Promise<T>): Loaded<T> {
   const data = useSignal<T | null>(null);
   const error = useSignal<unknown>(null);
   const attempt = useSignal(0);
@@ -26,7 +29,7 @@ export function useLoaded<T>(load: () => Promise<T>, on: unknown[] = []): Loaded
     return () => {
       current = false;
     };
-  }, [...on, attempt.value]);
+  }, [attempt.value]);
   return {
     data,
     error,
