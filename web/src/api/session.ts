@@ -17,7 +17,7 @@ export const sessionKnown = signal(false);
 /** True while a stored session cannot be tried, because the server cannot be reached. */
 export const sessionAway = signal(false);
 
-/** Acts when another user than the last logs in. What belongs to the last user must not stay on the page. */
+/** Acts when another user than the last logs in, whose data must not stay on the page. */
 export function onOtherUser(act: () => void): () => void {
   let last = user.peek()?.id;
   return user.subscribe((now) => {

@@ -15,7 +15,15 @@ import type { Alternative, Reservation } from '../api/types';
 import { text } from '../text';
 import { HOLD } from '../venue/seat-states';
 import type { SeatTable } from '../venue/seat-table';
-import { areasOfChoice, chosenAreas, clearChoice, holdOf, loseSeats, placesOf, setPlaces } from './choice';
+import {
+  areasOfChoice,
+  chosenAreas,
+  clearChoice,
+  holdOf,
+  loseSeats,
+  placesOf,
+  setPlaces,
+} from './choice';
 import { askLogIn } from './log-in';
 import { doubt, isAt, openMatch, type OpenMatch } from './match';
 import { tell, tellProblem } from './notices';
@@ -31,11 +39,11 @@ onOtherUser(() => {
 });
 
 export const alternatives = signal<Alternative[]>([]);
-/** The kinds of buyers for whom the refused seats were, in the order in which the seats were named. */
+/** The kinds of buyers for whom the refused seats were, in the order of these seats. */
 let refusedTypes: (string | null)[] = [];
 const listVersion = computed(() => prices.value?.version);
 
-/** A new list of prices ends the alternatives, because their amounts are those of the earlier list. */
+/** A new list of prices ends the alternatives, because their amounts are of the earlier list. */
 effect(() => {
   void listVersion.value;
   alternatives.value = [];
@@ -95,11 +103,12 @@ function got(match: string, seats: number): void {
 }
 
 /**
- * Asks for seats that the server has offered in the place of all the seats of a refused request, for
- * the same kinds of buyers, and for the places of areas that are still chosen.
+ * Asks for seats that the server has offered in the place of all seats of a refused request, for the
+ * same kinds of buyers, and for the places of areas that are still chosen.
  */
 export async function takeOffer(table: SeatTable, offer: Alternative): Promise<void> {
-  const seats = offer.seatIds.map((seatId, index) => ({ seatId, type: refusedTypes[index] ?? null }));
+  const typeOf = (index: number) => refusedTypes[index] ?? null;
+  const seats = offer.seatIds.map((seatId, index) => ({ seatId, type: typeOf(index) }));
   await askForSeats(holdOf(seats, areasOfChoice(table)));
 }
 

@@ -152,8 +152,8 @@ async function settle(
 }
 
 /**
- * Whether the same request may succeed later: the server has too many requests, or the node does not
- * know the newest tokens yet.
+ * Whether the same request may succeed later: the server has too many requests, or the node does
+ * not know the newest tokens yet.
  */
 const isForNow = ({ status }: Problem) => status === 429 || status === 401;
 

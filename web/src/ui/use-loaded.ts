@@ -8,8 +8,8 @@ export interface Loaded<T> {
 }
 
 /**
- * Loads once, and again on demand. A late response to an earlier load is dropped. What is loaded for
- * a user needs a component with the user as its key.
+ * Loads once, and again on demand. A late response to an earlier load is dropped. What is loaded
+ * for a user needs a component with the user as its key.
  */
 export function useLoaded<T>(load: () => Promise<T>): Loaded<T> {
   const data = useSignal<T | null>(null);
