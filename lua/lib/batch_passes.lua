@@ -43,6 +43,6 @@ local function write_passes(batch, match)
       end
     end
   end
-  if #scores > 0 then redis.call('ZADD', match.key.passes, unpack(scores)) end
-  if #used > 0 then redis.call('ZREM', match.key.passes, unpack(used)) end
+  write_many('ZADD', match.key.passes, scores, #scores)
+  write_many('ZREM', match.key.passes, used, #used)
 end

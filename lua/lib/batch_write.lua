@@ -1,12 +1,5 @@
 -- Writes the changes of a batch: one multi-value call per structure, one stream entry per match.
 
--- `size` is the number of values in the list.
-local function write_many(command, key, list, size)
-  for first = 1, size, UNPACK_MAX do
-    redis.call(command, key, unpack(list, first, math.min(first + UNPACK_MAX - 1, size)))
-  end
-end
-
 -- Sets some fields of a hash and deletes others; the sizes are the numbers of values in the lists.
 local function write_hash(key, set, set_size, deleted, deleted_size)
   write_many('HSET', key, set, set_size)

@@ -5,6 +5,13 @@
 -- even number, because fields and values come in pairs.
 local UNPACK_MAX = 6000
 
+-- Writes a list of any length to one key. `size` is the number of its values.
+local function write_many(command, key, list, size)
+  for first = 1, size, UNPACK_MAX do
+    redis.call(command, key, unpack(list, first, math.min(first + UNPACK_MAX - 1, size)))
+  end
+end
+
 -- A whole number as text. Lua's own text has 14 digits at most.
 local function whole(number)
   return string.format('%d', number)

@@ -1,15 +1,17 @@
 //! Passes of the waiting room: how they begin and end, and how many there are.
 
 use crate::support::engine::Step::{Approve, Begin, Hold, Pass, Queue, Request, Reserve};
-use crate::support::engine::{PRICE, Scene, TestEngine, seats};
+use crate::support::engine::{PARTITION, PRICE, Scene, TestEngine, seats};
 use crate::support::room::{
-    admit, end_pass, joined, look, pass_of, pass_time, passes, peek, step, user,
+    PASS_KIND, admit, end_pass, joined, look, pass_of, pass_time, passes, peek, step, user,
 };
+use fred::prelude::*;
 use grandstand::domain::catalog::MatchStatus;
 use grandstand::domain::ids::UserId;
 use grandstand::engine::error::{EngineError, Refusal};
 use grandstand::engine::operation::Operation;
 use grandstand::engine::queue::Place;
+use grandstand::redis::keys::MatchKeys;
 
 const ADMITTED: i64 = 0;
 const CHOOSING: i64 = 1;
@@ -262,4 +264,34 @@ async fn the_organiser_lets_people_in_by_hand() {
     let off = bed.at(&[]).await;
     let refused = bed.engine.let_in(off.id(), stranger).await;
     assert!(matches!(refused, Err(EngineError::Refused(Refusal::QueueOff))));
+}
+
+/// Lua takes fewer than 8,000 values at once, and a command that fails then has written a part.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_may_end_the_holds_of_thousands_of_people_with_passes() {
+    const PEOPLE: u32 = 4_100;
+    let bed = TestEngine::start().await;
+    let scene = fast_room(&bed).await;
+    let ends = bed.engine.now_ms(PARTITION).await.unwrap() + 600_000;
+    let users: Vec<UserId> = (0..PEOPLE).map(|_| user()).collect();
+    let passes: Vec<(f64, String)> =
+        users.iter().map(|user| ((CHOOSING * PASS_KIND + ends) as f64, user.key())).collect();
+    for page in passes.chunks(1_000) {
+        let key = MatchKeys(scene.id()).passes();
+        let _: i64 = bed.raw.zadd(key, None, None, false, false, page.to_vec()).await.unwrap();
+    }
+    let holds = users.iter().zip(1..).map(|(user, seat)| {
+        let (seats, operation) = (seats(&[seat]), Operation::default());
+        bed.hasty.hold(scene.id(), *user, seats, PRICE, &[], operation)
+    });
+    for held in futures::future::join_all(holds).await {
+        held.unwrap();
+    }
+    scene.let_time_pass().await;
+    let all: Vec<u32> = (1..=PEOPLE).collect();
+    bed.engine.block(scene.id(), seats(&all)).await.unwrap();
+    for user in [users[0], users[PEOPLE as usize - 1]] {
+        assert_eq!(pass_of(&scene, user).await.map(|(kind, _)| kind), Some(CHOOSING));
+    }
+    bed.assert_owned(scene.id()).await;
 }

@@ -7,7 +7,7 @@ use grandstand::engine::queue::{Admitted, Place, PlaceVerb};
 use grandstand::redis::keys::MatchKeys;
 
 /// The distance between the kinds of passes in their scores.
-const PASS_KIND: i64 = 1 << 43;
+pub const PASS_KIND: i64 = 1 << 43;
 
 pub fn user() -> UserId {
     UserId::new(PARTITION)
