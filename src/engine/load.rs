@@ -135,11 +135,15 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let mut claims: HashMap<String, ClaimFields> = HashMap::new();
         let mut seats: HashMap<String, Fields> = HashMap::new();
-        for (number, reservation) in reservations.iter().enumerate() {
+        // Each match counts by itself, as it goes on to do.
+        let mut numbers: HashMap<MatchId, u64> = HashMap::new();
+        for reservation in reservations {
             let user = reservation.user.key();
             let sold = reservation.status == ReservationStatus::Confirmed;
             let letter = if sold { 'O' } else { 'P' };
-            let record = record(reservation, number as u64);
+            let number = numbers.entry(reservation.match_id).or_default();
+            *number += 1;
+            let record = record(reservation, *number);
             let part = (reservation.match_id, reservation.seats.len());
             let fields = claims.entry(user.clone()).or_default();
             let field = fields.add(&user, reservation.id, part, record);

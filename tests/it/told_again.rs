@@ -5,6 +5,7 @@ use crate::support::node::{TestNode, eventually};
 use crate::support::postgres::sql;
 use crate::support::sale::{Sale, path_of};
 use fred::prelude::*;
+use grandstand::config::Settings;
 use grandstand::domain::ids::{MatchId, Partition, ReservationId};
 use grandstand::domain::position::{Position, StreamId};
 use grandstand::engine::leases::Lease;
@@ -307,4 +308,49 @@ async fn seats_without_an_owner_are_free_again() {
     sale.node.user("other").await.hold(&sale.fixture.id, &[1, 4]).await.expect(201);
     // Redis is wrong on purpose, so nothing is compared at the end.
     sale.finish_unequal().await;
+}
+
+/// A load numbers the sales of each match by themselves, as the match goes on to count.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sale_after_a_load_is_written_again_in_each_match() {
+    let change = |settings: &mut Settings| {
+        settings.partitions = 1;
+        settings.max_seats_per_user = 25;
+    };
+    let mut sale = Sale::with(change).start().await;
+    let other = sale.node.open_match().await;
+    let buy = async |sale: &Sale, seat: u32| {
+        for fixture in [&sale.fixture, &other] {
+            assert_eq!(sale.node.try_to_buy(&sale.fan, fixture, seat).await, 200);
+        }
+    };
+    for seat in 1..=8 {
+        buy(&sale, seat).await;
+    }
+    let before = sale.epoch().await;
+    assert_eq!(sale.node.run(&["rebuild"]).await.0, 0);
+    eventually("it is loaded again", || async {
+        let epoch = sale.epoch().await?;
+        (Some(epoch) > before).then_some(())
+    })
+    .await;
+    sale.node.verify().await;
+    let (partition, mut findings) = (sale.partition(), Findings::default());
+    for _ in 0..2 {
+        let found = sale.node.workers().orphans_once(partition, &mut findings).await;
+        assert_eq!(found.unwrap(), 0);
+    }
+    buy(&sale, 9).await;
+    sale.node.verify().await;
+    let mut hand = sale.by_hand().await;
+    let gone = "delete from claims where seat_id = 9;
+        delete from payments where reservation_id in (
+            select id from reservations where seats = '{9}');
+        delete from reservations where seats = '{9}'";
+    sql(&sale.node.settings.database_url, gone).await;
+    let found = sale.node.workers().orphans_once(partition, &mut findings).await;
+    assert_eq!(found.unwrap(), 2, "one in each match");
+    hand.take(&sale.node).await;
+    assert_eq!(sale.node.wait_for_books().await.len(), 18);
+    sale.finish().await;
 }
