@@ -1,5 +1,5 @@
-//! A payment and its last refund as they are committed. This read is the final check before money
-//! moves, and before a caller hears that a sale is committed. Every confirmation makes it, so
+//! A payment and one of its refunds as they are committed. This read is the final check before
+//! money moves, and before a caller hears that a sale is committed. Every confirmation makes it, so
 //! callers share queries: one query runs at a time, and callers that come meanwhile share the next.
 //! No timer delays anybody.
 
@@ -8,7 +8,7 @@ use crate::store::columns::{number_in, seats_in};
 use crate::store::status::{PaymentRowStatus, RefundRowStatus};
 use crate::store::{Store, StoreError};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_postgres::Row;
@@ -19,12 +19,12 @@ use uuid::Uuid;
 const QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 
 const ROWS: &str = "
-    select t.id, p.attempt, p.status, case when p.status = 'LOST' then array(
+    select t.id, t.number as asked, p.attempt, p.status, case when p.status = 'LOST' then array(
         select seat_id from claims
         where match_id = p.match_id and seat_id = any (p.seats)
             and reservation_id <> p.reservation_id) end as sold_seats,
-        f.number as refund, f.status as refund_status, f.seats as refund_seats
-    from unnest($1::uuid[]) as t (id)
+        f.status as refund_status, f.seats as refund_seats
+    from unnest($1::uuid[], $2::int[]) as t (id, number)
     cross join lateral (
         select x.status, x.attempt, r.match_id, r.seats, x.reservation_id
         from payments x join lateral (
@@ -32,8 +32,8 @@ const ROWS: &str = "
         ) r on true
         where x.id = t.id limit 1) p
     left join lateral (
-        select number, status, seats from refunds
-        where payment_id = t.id order by number desc limit 1) f on true";
+        select status, seats from refunds
+        where payment_id = t.id and number = t.number limit 1) f on true";
 
 /// The state of an attempt to pay in PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,13 +66,12 @@ pub enum RefundRow {
 struct CommittedPayment {
     attempt: u32,
     claim: ClaimRow,
-    last_refund: Option<LastRefund>,
+    /// The refund with the number that was asked for.
+    refund: Option<KeptRefund>,
 }
 
-/// The refund of a payment with the greatest number.
 #[derive(Debug, Clone)]
-struct LastRefund {
-    number: u32,
+struct KeptRefund {
     state: RefundRow,
     /// Sorted.
     seats: Vec<SeatId>,
@@ -81,7 +80,13 @@ struct LastRefund {
 /// `None` when the payment has no row.
 type Reply = Result<Option<CommittedPayment>, StoreError>;
 
-type Callers = Vec<(PaymentId, oneshot::Sender<Reply>)>;
+/// A payment, and the number of the refund that the caller asks about.
+type Asked = (PaymentId, u32);
+
+type Callers = Vec<(Asked, oneshot::Sender<Reply>)>;
+
+/// Refund 0 returns money that was charged although the seats could not be given.
+const OWED: u32 = 0;
 
 /// The callers that wait for the next query, and whether a task runs queries.
 #[derive(Default)]
@@ -127,9 +132,12 @@ impl Store {
         payment: PaymentId,
         attempt: u32,
     ) -> Result<ClaimRow, StoreError> {
-        let row = self.committed_payment(payment).await?;
+        let row = self.committed_payment((payment, OWED)).await?;
         let row = row.filter(|row| row.attempt == attempt);
-        Ok(row.map_or(ClaimRow::Missing, |row| row.claim))
+        Ok(row.map_or(ClaimRow::Missing, |row| match row.claim {
+            ClaimRow::Paid if row.refund.is_some() => ClaimRow::Missing,
+            claim => claim,
+        }))
     }
 
     /// One refund of a payment, of exactly these seats, as it is committed.
@@ -141,16 +149,16 @@ impl Store {
     ) -> Result<RefundRow, StoreError> {
         let mut seats = seats.to_vec();
         seats.sort();
-        let last = self.committed_payment(payment).await?.and_then(|row| row.last_refund);
-        let same = last.filter(|last| last.number == number && last.seats == seats);
-        Ok(same.map_or(RefundRow::Missing, |last| last.state))
+        let kept = self.committed_payment((payment, number)).await?.and_then(|row| row.refund);
+        let same = kept.filter(|kept| kept.seats == seats);
+        Ok(same.map_or(RefundRow::Missing, |kept| kept.state))
     }
 
-    async fn committed_payment(&self, payment: PaymentId) -> Reply {
+    async fn committed_payment(&self, asked: Asked) -> Reply {
         let (sender, reply) = oneshot::channel();
         let first = {
             let mut waiting = self.committed.lock();
-            waiting.callers.push((payment, sender));
+            waiting.callers.push((asked, sender));
             !std::mem::replace(&mut waiting.asking, true)
         };
         if first {
@@ -169,13 +177,13 @@ impl Store {
     }
 
     async fn reply_to(&self, callers: Callers) {
-        let ids: Vec<Uuid> = callers.iter().map(|(payment, _)| payment.0).collect();
+        let asked: HashSet<Asked> = callers.iter().map(|(asked, _)| *asked).collect();
         // Callers that come meanwhile wait for this query as well, so it must end.
-        let asked = tokio::time::timeout(QUERY_TIMEOUT, self.read_committed(&ids)).await;
+        let asked = tokio::time::timeout(QUERY_TIMEOUT, self.read_committed(asked)).await;
         match asked.unwrap_or_else(|_| Err(StoreError::Away("no reply".to_owned()))) {
             Ok(payments) => {
-                for (payment, sender) in callers {
-                    let _ = sender.send(Ok(payments.get(&payment.0).cloned()));
+                for (asked, sender) in callers {
+                    let _ = sender.send(Ok(payments.get(&asked).cloned()));
                 }
             }
             Err(error) => {
@@ -188,35 +196,34 @@ impl Store {
 
     async fn read_committed(
         &self,
-        ids: &[Uuid],
-    ) -> Result<HashMap<Uuid, CommittedPayment>, StoreError> {
+        asked: HashSet<Asked>,
+    ) -> Result<HashMap<Asked, CommittedPayment>, StoreError> {
+        let (ids, numbers): (Vec<Uuid>, Vec<i32>) =
+            asked.into_iter().map(|(payment, number)| (payment.0, number as i32)).unzip();
         let connection = self.connection().await?;
         let statement = connection.prepare_cached(ROWS).await?;
-        let rows = connection.query(&statement, &[&ids]).await?;
-        Ok(rows.iter().map(|row| (row.get("id"), CommittedPayment::from_row(row))).collect())
+        let rows = connection.query(&statement, &[&ids, &numbers]).await?;
+        let asked_in = |row: &Row| (PaymentId(row.get("id")), number_in(row, "asked"));
+        Ok(rows.iter().map(|row| (asked_in(row), CommittedPayment::from_row(row))).collect())
     }
 }
 
 impl CommittedPayment {
     fn from_row(row: &Row) -> Self {
-        let last_refund = LastRefund::from_row(row);
-        // Refund 0 returns money that was charged although the seats could not be given.
-        let owed = last_refund.as_ref().is_some_and(|last| last.number == 0);
         let claim = match row.get("status") {
             PaymentRowStatus::InProgress => ClaimRow::Standing,
             PaymentRowStatus::Lost => ClaimRow::Lost(seats_in(row, "sold_seats")),
-            PaymentRowStatus::Paid if !owed => ClaimRow::Paid,
-            PaymentRowStatus::Paid
-            | PaymentRowStatus::Failed
-            | PaymentRowStatus::Withdrawn
-            | PaymentRowStatus::Refunded => ClaimRow::Missing,
+            PaymentRowStatus::Paid => ClaimRow::Paid,
+            PaymentRowStatus::Failed | PaymentRowStatus::Withdrawn | PaymentRowStatus::Refunded => {
+                ClaimRow::Missing
+            }
         };
-        Self { attempt: number_in(row, "attempt"), claim, last_refund }
+        Self { attempt: number_in(row, "attempt"), claim, refund: KeptRefund::from_row(row) }
     }
 }
 
-impl LastRefund {
-    /// `None` for a payment without a refund.
+impl KeptRefund {
+    /// `None` for a payment without this refund.
     fn from_row(row: &Row) -> Option<Self> {
         let state = match row.get::<_, Option<_>>("refund_status")? {
             RefundRowStatus::Begun => RefundRow::Begun,
@@ -225,7 +232,7 @@ impl LastRefund {
         };
         let mut seats = seats_in(row, "refund_seats");
         seats.sort();
-        Some(Self { number: number_in(row, "refund"), state, seats })
+        Some(Self { state, seats })
     }
 }
 
@@ -237,7 +244,7 @@ mod tests {
     async fn a_task_that_ends_early_leaves_nobody_waiting() {
         let waiting = SharedWaiting::default();
         let (sender, reply) = oneshot::channel();
-        let callers = vec![(PaymentId(Uuid::nil()), sender)];
+        let callers = vec![((PaymentId(Uuid::nil()), OWED), sender)];
         *waiting.lock() = Waiting { callers, asking: true };
         let asking = Asking { waiting: waiting.clone(), done: false };
         let task = tokio::spawn(async move {

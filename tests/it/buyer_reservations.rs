@@ -52,3 +52,22 @@ async fn a_sold_reservation_is_for_the_staff_of_its_site_only() {
     assert_eq!(sale.node.ledger().await, ["CANCELED"]);
     sale.finish().await;
 }
+
+/// Also when another refund of the sale has come in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_cancel_of_an_organiser_hears_that_its_refund_is_done() {
+    let sale = Sale::with(|_| {}).start().await;
+    let sold = sale.sold(&[1, 2, 3]).await;
+    let admin = sale.node.admin().await;
+    let cancel = format!("{}/cancel", path_of(&sold).replace("/api", "/api/admin"));
+    let seat = |id: u32| json!({"seatIds": [id]});
+    admin.post_with_key(&cancel, &seat(1), "first").await.expect(200);
+    admin.post_with_key(&cancel, &seat(2), "second").await.expect(200);
+    let again = admin.post_with_key(&cancel, &seat(1), "first").await.expect(200);
+    assert_eq!(again["payment"]["refunded"], 20_000);
+    admin.post_with_key(&cancel, &seat(2), "second").await.expect(200);
+    assert_eq!(sale.node.wait_for_books().await, ["PAID"]);
+    let cancels = sale.node.ledger_entries().await[0]["cancels"].as_array().unwrap().len();
+    assert_eq!(cancels, 2);
+    sale.finish().await;
+}
