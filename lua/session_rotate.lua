@@ -8,13 +8,15 @@
 -- ARGV[1]  hash of the token shown   ARGV[2]  hash of the next token   ARGV[3]  grace in ms
 -- ARGV[4]  id of the session   ARGV[5]  life of a notice in ms   ARGV[6]  address
 -- ARGV[7]  JSON of the entry of the audit trail for a session that ends, or empty
--- Replies: missing unknown reused rotated
+-- Replies: not_loaded missing unknown reused rotated
 -- Emits: notices: revoked; journal: trail
 -- Cost: O(1)
 -- Tokens that are kept: this many unused ones and this many used ones. Few people have more tabs.
 local TOKENS_MAX = 16
 local found = redis.call('HMGET', KEYS[1], 'email', ARGV[4])
 local clock = clock_read(KEYS[4])
+-- While the partition is loaded, the account may be there in a moment.
+if not clock.layout then return { 'not_loaded' } end
 local session, now = session_parse(found[2]), clock_now(clock)
 if not session or session.ends <= now then return { 'missing' } end
 local account = redis.call('HGET', KEYS[2], found[1])
@@ -30,7 +32,7 @@ if not shown then return { 'unknown' } end
 -- all checked: write
 if shown.ends ~= '' and tonumber(shown.ends) < now then
   session_drop(KEYS[1], KEYS[3], ARGV[5], ARGV[4])
-  if clock.layout then trail_add(KEYS[5], ARGV[7]) end
+  trail_add(KEYS[5], ARGV[7])
   return { 'reused' }
 end
 -- A second use does not make the grace period longer.

@@ -73,6 +73,7 @@ impl Engine {
         let word: String = self.call(partition, &SCRIPTS.session_start, names, arguments).await?;
         match word.as_str() {
             "started" => Ok(()),
+            "not_loaded" => Err(EngineError::NotLoaded),
             "missing" => Err(Refusal::NotFound(Noun::Account).into()),
             "stale" => Err(Refusal::Stale.into()),
             _ => Err(bad(&word)),
@@ -108,6 +109,7 @@ impl Engine {
             self.call(user.partition(), &SCRIPTS.session_rotate, names, arguments).await?;
         match reply.as_slice() {
             [word, account] if word == "rotated" => decode(account),
+            [word] if word == "not_loaded" => Err(EngineError::NotLoaded),
             [word] if word == "reused" => Err(Refusal::SessionEnded.into()),
             [word] if word == "missing" || word == "unknown" => Err(Refusal::TokenUnknown.into()),
             _ => Err(bad(&reply.join(" "))),

@@ -197,3 +197,31 @@ async fn a_mailed_token_works_once() {
     }
     assert!(!store("too many").await.unwrap(), "nobody fills the mailbox of a stranger");
 }
+
+/// Its account may be there in a moment, so nobody hears that there is none.
+#[tokio::test]
+async fn a_session_waits_while_its_partition_is_loaded() {
+    let bed = TestEngine::start().await;
+    let (engine, id) = (&bed.engine, SessionId::new(PARTITION));
+    let fan = &stored(&bed, "fan@test.example").await;
+    engine.start_session(session(fan, id, 1)).await.unwrap();
+    let rotate = |shown: &str, next: &str| {
+        let hashes = (shown.to_owned(), next.to_owned());
+        engine.rotate_session((fan.id, id), hashes, 60_000, String::new(), None)
+    };
+    let keys = PartitionKeys(PARTITION);
+    let accounts = bed.hash(keys.accounts()).await;
+    let layout: String = bed.raw.hget(keys.partition(), "layout").await.unwrap();
+    engine.close_partition(PARTITION).await.unwrap();
+    let other = SessionId::new(PARTITION);
+    // First with the accounts of before, then without.
+    for _ in 0..2 {
+        assert_eq!(done(rotate("one", "two").await), Expect::NotLoaded);
+        assert_eq!(done(engine.start_session(session(fan, other, 2)).await), Expect::NotLoaded);
+        let _: i64 = bed.raw.del(keys.accounts()).await.unwrap();
+    }
+    let _: i64 = bed.raw.hset(keys.accounts(), accounts).await.unwrap();
+    let _: i64 = bed.raw.hset(keys.partition(), ("layout", layout)).await.unwrap();
+    assert_eq!(rotate("one", "two").await.unwrap(), *fan, "the token was not used up");
+    assert_eq!(engine.sessions_of(fan.id).await.unwrap().len(), 1);
+}
