@@ -141,7 +141,7 @@ async fn a_buyer_has_the_better_of_the_terms_at_the_purchase_and_now() {
 }
 
 /// Sets the terms of the match of a sale.
-async fn set_terms(sale: &Sale, admin: &Client, terms: Value) {
+pub(crate) async fn set_terms(sale: &Sale, admin: &Client, terms: Value) {
     let mut body = json!({"siteId": sale.fixture.site_id, "homeTeam": "A", "awayTeam": "B",
         "startsAt": "2030-05-05T05:00:00Z"});
     body.as_object_mut().unwrap().extend(terms.as_object().unwrap().clone());
@@ -266,5 +266,27 @@ async fn a_fee_table_that_leaves_a_gap_is_refused() {
             .collect();
         assert!(fields.contains(&field), "{refused}");
     }
+    sale.finish().await;
+}
+
+/// A time of 0 ms means none in the scripts, so it must not come from an organiser.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_that_is_not_after_1970_is_refused() {
+    let sale = Sale::with(|_| {}).start().await;
+    let admin = sale.node.admin().await;
+    let path = format!("/api/admin/matches/{}", sale.fixture.id);
+    for field in ["startsAt", "saleOpensAt", "saleClosesAt", "refundableUntil"] {
+        for time in ["1970-01-01T00:00:00Z", "1969-07-20T20:17:00Z", "-000001-01-01T00:00:00Z"] {
+            let refused = admin.patch(&path, &json!({field: time})).await;
+            let refused = refused.refused(400, "VALIDATION");
+            let errors = refused["errors"].as_array().unwrap();
+            let named =
+                |error: &Value| error["field"] == field && error["message"] == "must be after 1970";
+            assert!(errors.iter().any(named), "{field} {time}: {refused}");
+        }
+    }
+    let early = json!({"opensAt": "1970-01-01T00:00:00Z"});
+    let refused = admin.patch(&format!("{path}/queue"), &early).await.refused(400, "VALIDATION");
+    assert_eq!(refused["errors"][0]["field"], "opensAt", "{refused}");
     sale.finish().await;
 }

@@ -309,6 +309,7 @@ pub(super) fn check(services: &Services, input: &MatchInput) -> ApiResult<String
             errors.push(FieldError { field: field.to_owned(), message });
         }
     }
+    errors.extend(early_times(input));
     let closes_at = input.sale_closes_at.unwrap_or(input.starts_at);
     if input.sale_opens_at.is_some_and(|opens_at| opens_at >= closes_at) {
         let message = match input.sale_closes_at {
@@ -324,6 +325,22 @@ pub(super) fn check(services: &Services, input: &MatchInput) -> ApiResult<String
     }
     let site = services.catalog.site(input.site_id).ok_or(ErrorCode::SiteNotFound)?;
     Ok(site.site.plan.name.clone())
+}
+
+/// The times that are not after the start of 1970. The scripts take them for times that never come.
+fn early_times(input: &MatchInput) -> impl Iterator<Item = FieldError> {
+    let times = [
+        ("startsAt", Some(input.starts_at)),
+        ("saleOpensAt", input.sale_opens_at),
+        ("saleClosesAt", input.sale_closes_at),
+        ("refundableUntil", input.refundable_until),
+    ];
+    let is_early = |at: jiff::Timestamp| at.as_millisecond() <= 0;
+    let early = times.into_iter().filter(move |(_, at)| at.is_some_and(is_early));
+    early.map(|(field, _)| FieldError {
+        field: field.to_owned(),
+        message: "must be after 1970".to_owned(),
+    })
 }
 
 /// The largest fee of a seat besides the percentage, in KRW.

@@ -193,6 +193,10 @@ fn check(queue: &QueueSettings) -> ApiResult<()> {
     let mut wrong = |field: &str, message: &str| {
         errors.push(FieldError { field: field.to_owned(), message: message.to_owned() });
     };
+    // The scripts take 0 for no time.
+    if queue.opens_at.is_some_and(|at| at.as_millisecond() <= 0) {
+        wrong("opensAt", "must be after 1970");
+    }
     if !(1..=1_000_000).contains(&queue.admit_per_minute) {
         wrong("admitPerMinute", "must be 1 to 1,000,000 people");
     }
