@@ -184,7 +184,7 @@ async fn end_in(
     let partition = letters[0].partition;
     // The journal must be empty first. A letter that was replayed a moment ago stays in the table
     // until a worker has taken it, and would look like a letter that Redis has lost.
-    drained(engine, store, journal, letters).await?;
+    drained(engine, store, letters).await?;
     let mut in_redis = journal.dead_letters().await?;
     let in_table = store.dead_letters().await?;
     for letter in letters.iter().filter(|letter| in_table.contains(letter)) {
@@ -200,18 +200,13 @@ async fn end_in(
             End::Drop => engine.drop_dead_letter(partition, &id, position).await?,
         };
     }
-    drained(engine, store, journal, letters).await
+    drained(engine, store, letters).await
 }
 
 /// Waits until PostgreSQL has the journal as it is now.
-async fn drained(
-    engine: &Engine,
-    store: &Store,
-    journal: &Journal,
-    letters: &[DeadLetter],
-) -> anyhow::Result<()> {
+async fn drained(engine: &Engine, store: &Store, letters: &[DeadLetter]) -> anyhow::Result<()> {
     let partition = letters[0].partition;
-    let newest = journal.newest().await?;
+    let newest = engine.journal_newest(partition).await?;
     let (mut is_announced, begun) = (false, Instant::now());
     loop {
         let position = store.position(partition).await?;

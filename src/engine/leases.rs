@@ -91,7 +91,8 @@ impl Engine {
     /// refused because an earlier sale has the seats. The earlier entries are deleted.
     ///
     /// # Errors
-    /// `Fenced` when the lease or the epoch has ended.
+    /// `Fenced` when the lease or the epoch has ended, or the journal has no entry at `upto`,
+    /// because it is that of another server.
     pub async fn announce(
         &self,
         lease: &Lease,

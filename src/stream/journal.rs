@@ -95,19 +95,6 @@ impl Journal {
         ];
         self.client()?.xadd(key, false, None::<()>, "*", values).await
     }
-
-    /// The id of the newest entry ever appended; the zero id for a journal that never had an entry.
-    pub async fn newest(&self) -> Result<StreamId, Error> {
-        let key = PartitionKeys(self.partition).journal();
-        let client = self.client()?;
-        let exists: i64 = client.exists(key.clone()).await?;
-        if exists == 0 {
-            return Ok(StreamId::default());
-        }
-        let info: HashMap<String, Value> = client.xinfo_stream(key, false, None).await?;
-        let id = info.get("last-generated-id").and_then(Value::as_string);
-        Ok(id.and_then(|id| id.parse().ok()).unwrap_or_default())
-    }
 }
 
 /// The scripts write only text. An entry with other bytes must not look like an empty journal, so

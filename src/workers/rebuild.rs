@@ -175,7 +175,8 @@ impl Workers {
         let same =
             epoch == position.epoch && self.engine.journal_has(partition, position.id).await?;
         let mut read = Position { epoch, id: if same { position.id } else { StreamId::default() } };
-        while journal.newest().await? > read.id {
+        // The last entry, and not the last id: entries that are gone cannot be read.
+        while self.engine.journal_newest(partition).await? > read.id {
             (position, read) = self.take_rest(journal, partition, position, read).await?;
         }
         Ok(())

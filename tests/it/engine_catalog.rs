@@ -194,9 +194,9 @@ async fn a_worker_without_the_lease_writes_nothing() {
     let stale = engine.take_lease(PARTITION, "slow", 60_000).await.unwrap().unwrap();
     let _: i64 = bed.raw.del(PartitionKeys(PARTITION).lease()).await.unwrap();
     let owner = engine.take_lease(PARTITION, "quick", 60_000).await.unwrap().unwrap();
-    let at = |ms| Position { epoch: 1, id: StreamId { ms, seq: 0 } };
+    let newest = Position { epoch: 1, id: engine.journal_newest(PARTITION).await.unwrap() };
     let before = bed.everything().await;
-    assert_eq!(done(engine.announce(&stale, at(5), &[]).await), Expect::Fenced);
+    assert_eq!(done(engine.announce(&stale, newest, &[]).await), Expect::Fenced);
     assert_eq!(done(engine.halt(&stale, Some("lost")).await), Expect::Fenced);
     assert_eq!(done(engine.close_to_load(&stale, 1).await), Expect::Fenced);
     assert_eq!(done(engine.clear_partition(&stale, &[]).await), Expect::Fenced);
@@ -208,13 +208,18 @@ async fn a_worker_without_the_lease_writes_nothing() {
     assert_eq!(done(engine.open_partition(&owner, 9).await), Expect::Fenced);
     assert_eq!(bed.everything().await, before);
     // The position of PostgreSQL only rises, and only within the epoch.
-    assert!(matches!(engine.announce(&owner, at(5), &[]).await, Ok(Announced::Told(_))));
-    assert!(matches!(engine.announce(&owner, at(5), &[]).await, Ok(Announced::Told(_))));
-    let back = engine.announce(&owner, at(4), &[]).await.unwrap();
-    assert_eq!(back, Announced::Behind(at(5).id));
-    let other = Position { epoch: 2, ..at(9) };
-    assert_eq!(done(engine.announce(&owner, other, &[]).await), Expect::Fenced);
-    assert_eq!(engine.partition_state(PARTITION).await.unwrap().committed, at(5).id);
+    let start = Position { epoch: 1, id: StreamId::default() };
+    for upto in [start, newest, newest] {
+        assert!(matches!(engine.announce(&owner, upto, &[]).await, Ok(Announced::Told(_))));
+    }
+    let at = |ms| Position { epoch: 1, id: StreamId { ms, seq: 0 } };
+    let back = engine.announce(&owner, at(newest.id.ms - 1), &[]).await.unwrap();
+    assert_eq!(back, Announced::Behind(newest.id));
+    let other = Position { epoch: 2, ..newest };
+    for wrong in [other, at(newest.id.ms + 1)] {
+        assert_eq!(done(engine.announce(&owner, wrong, &[]).await), Expect::Fenced);
+    }
+    assert_eq!(engine.partition_state(PARTITION).await.unwrap().committed, newest.id);
     assert_eq!(bed.seats(scene.id()).await, "1H 2H");
 }
 

@@ -3,12 +3,15 @@
 
 use crate::support::node::{TestNode, eventually};
 use crate::support::postgres::{self, sql};
+use fred::prelude::*;
+use fred::types::streams::{XCapKind, XCapTrim};
 use grandstand::domain::fact::{Fact, PaymentFact, PaymentStep};
 use grandstand::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId, UserId};
 use grandstand::domain::money::Money;
 use grandstand::domain::position::{Position, StreamId};
 use grandstand::engine::error::EngineError;
 use grandstand::node::{Node, NodeRole};
+use grandstand::redis::keys::PartitionKeys;
 use grandstand::store::{Store, StoreError};
 use grandstand::stream::journal::Journal;
 use grandstand_embedded::{PostgresSettings, PrivatePostgres};
@@ -324,4 +327,22 @@ async fn a_database_that_could_lose_commits_is_refused() {
     }
     node.finish().await;
     postgres.stop().await.unwrap();
+}
+
+/// Its ids go on behind the entries that are gone, and nothing is left to take.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_whose_journal_is_empty_is_loaded() {
+    let mut node = TestNode::start().await;
+    let partition = node.open_match().await.partition();
+    node.without_worker().await;
+    let workers = node.workers().clone();
+    let raw = node.raw().await;
+    let key = PartitionKeys(partition).journal();
+    let _: i64 = raw.xtrim(&key, (XCapKind::MaxLen, XCapTrim::Exact, "0")).await.unwrap();
+    let journal = Journal::open(workers.engine.redis(), partition).await.unwrap();
+    let lease = workers.engine.take_lease(partition, "a worker", 60_000).await.unwrap().unwrap();
+    let loaded = workers.load_once(&journal, &lease).await;
+    assert!(matches!(loaded, Ok(true)), "{loaded:?}");
+    workers.engine.end_lease(&lease).await.unwrap();
+    node.finish().await;
 }

@@ -2,12 +2,21 @@
 //! has its node and its worker. Both write to PostgreSQL, which decides.
 
 use crate::support::client::Client;
+use crate::support::engine::{PARTITION, TestEngine, fixture, limits};
 use crate::support::node::{TestNode, eventually, eventually_within};
+use crate::support::table::{Expect, done};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 use grandstand::commands::verify::verify;
 use grandstand::config::Settings;
+use grandstand::domain::catalog::MatchStatus;
+use grandstand::domain::position::{Position, StreamId};
+use grandstand::engine::leases::Announced;
+use grandstand::engine::operation::Operation;
+use grandstand::engine::{Engine, EngineSettings};
 use grandstand::node::{Node, NodeRole};
+use grandstand::redis::keys::PartitionKeys;
+use grandstand::stream::journal::Journal;
 use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use std::path::Path;
 use std::time::Duration;
@@ -79,4 +88,38 @@ async fn two_masters_sell_no_seat_twice() {
     })
     .await;
     node.finish().await;
+}
+
+/// Its entries would be trimmed away before PostgreSQL has them.
+#[tokio::test]
+async fn a_position_on_one_master_is_not_announced_on_the_other() {
+    let bed = TestEngine::start().await;
+    bed.open_match().await;
+    let dir = tempfile::TempDir::new().unwrap();
+    let port = bed.redis.url().rsplit(':').next().unwrap().parse().unwrap();
+    let redis = split(port, dir.path()).await;
+    let settings = EngineSettings { redis_url: redis.url(), partitions: 1, limits: limits() };
+    let other = Engine::connect(settings).await.unwrap();
+    let fixture = fixture(MatchStatus::Open, false);
+    other.put_match(&fixture, Operation::default()).await.unwrap();
+    let newest = other.journal_newest(PARTITION).await.unwrap();
+    let journal = Journal::open(bed.engine.redis(), PARTITION).await.unwrap();
+    let upto = eventually("the first master has a later entry", || async {
+        bed.open_match().await;
+        let (id, _) = journal.read(StreamId::default(), 1000).await.unwrap().pop()?;
+        (id > newest).then_some(Position { epoch: 1, id })
+    })
+    .await;
+    let raw = grandstand::redis::connect(&redis.url()).await.unwrap();
+    let key = PartitionKeys(PARTITION).journal();
+    let before: u64 = raw.xlen(&key).await.unwrap();
+    let lease = other.take_lease(PARTITION, "a worker", 60_000).await.unwrap().unwrap();
+    assert_eq!(done(other.announce(&lease, upto, &[]).await), Expect::Fenced);
+    assert_eq!(raw.xlen::<u64, _>(&key).await.unwrap(), before, "entries were trimmed");
+    assert!(other.journal_has(PARTITION, newest).await.unwrap());
+    // A reply that was lost is asked for again, and the entry at the position is still there.
+    let own = Position { epoch: 1, id: newest };
+    for _ in 0..2 {
+        assert!(matches!(other.announce(&lease, own, &[]).await, Ok(Announced::Told(_))));
+    }
 }
