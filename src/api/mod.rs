@@ -48,6 +48,7 @@ pub mod places;
 pub mod prices;
 mod progress;
 pub mod queue;
+mod remembered;
 pub mod reservations;
 mod rest;
 pub mod route_metrics;

@@ -4,8 +4,9 @@
 use crate::api::auth::{Credential, User};
 use crate::api::clock::SharedClock;
 use crate::api::error::{ApiError, ErrorCode};
+use crate::api::remembered::{Changed, Remembered};
 use crate::domain::account::{Account, Role};
-use crate::domain::ids::{SessionId, SiteId, UserId};
+use crate::domain::ids::{Partition, SessionId, SiteId, UserId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -13,9 +14,7 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 const ISSUER: &str = "grandstand";
 const AUDIENCE: &str = "grandstand-api";
@@ -24,10 +23,6 @@ const AUDIENCE: &str = "grandstand-api";
 const LEEWAY_S: i64 = 5;
 /// The most verified tokens that are cached: about 50 MB. Fewer: tokens are verified more often.
 const TOKENS_CACHED_MAX: usize = 100_000;
-/// How long it is remembered that a session has ended or an account has changed. It is longer than
-/// the longest life of any token (12 hours), whatever the settings are now or were before.
-const REMEMBERED_PERIOD: Duration = Duration::from_secs(86_400);
-
 /// What a token says. It does not say the e-mail, because anybody can read a token who sees it,
 /// such as another program on the way. It has no id of its own, because sessions are ended, and
 /// never single tokens.
@@ -80,11 +75,18 @@ pub struct Tokens {
     /// How long a session lives, in ms.
     pub refresh_ttl_ms: u64,
     ended: RwLock<Remembered<SessionId, ()>>,
-    versions: RwLock<Remembered<UserId, u64>>,
-    /// Whole tokens that were verified before, with the second at which they end, because to verify
-    /// a token is more than a fifth of the work of a request. API keys, too, with the second at
-    /// which they are looked up again.
-    verified: RwLock<HashMap<String, (User, i64)>>,
+    changed: RwLock<Remembered<UserId, Changed>>,
+    /// Whole tokens that were verified before, because to verify a token is more than a fifth of
+    /// the work of a request. API keys, too, until they are looked up again.
+    verified: RwLock<HashMap<String, Verified>>,
+}
+
+/// The caller with a token, and the seconds from when and until when it counts.
+#[derive(Clone)]
+struct Verified {
+    user: User,
+    issued_s: i64,
+    ends_s: i64,
 }
 
 impl Tokens {
@@ -107,7 +109,7 @@ impl Tokens {
             access_ttl_ms,
             refresh_ttl_ms,
             ended: RwLock::default(),
-            versions: RwLock::default(),
+            changed: RwLock::default(),
             verified: RwLock::default(),
         }
     }
@@ -143,33 +145,35 @@ impl Tokens {
     /// `Unauthorized`.
     pub fn check(&self, token: &str) -> Result<User, ApiError> {
         let verified = self.verified.read().get(token).cloned();
-        let (user, end) = verified.map_or_else(|| self.verify(token), Ok)?;
-        if end < self.clock.now_s() - LEEWAY_S {
+        let verified = verified.map_or_else(|| self.verify(token), Ok)?;
+        if verified.ends_s < self.clock.now_s() - LEEWAY_S {
             self.verified.write().remove(token);
             return Err(not_valid());
         }
-        if user.session().is_some_and(|session| self.ended.read().get(&session).is_some()) {
+        let session = verified.user.session();
+        if session.is_some_and(|session| self.ended.read().get(&session).is_some()) {
             return Err(ErrorCode::Unauthorized.into());
         }
-        if self.is_outdated(&user) {
+        if self.is_outdated(&verified) {
             return Err(ApiError::new(
                 ErrorCode::Unauthorized,
                 "The account has changed. Refresh the session.",
             ));
         }
-        Ok(user)
+        Ok(verified.user)
     }
 
-    fn is_outdated(&self, user: &User) -> bool {
-        self.versions.read().get(&user.id).is_some_and(|version| user.version < *version)
+    fn is_outdated(&self, Verified { user, issued_s, .. }: &Verified) -> bool {
+        let changed = self.changed.read().get(&user.id).copied().unwrap_or_default();
+        changed.refuses(user.version, *issued_s)
     }
 
     /// The program with this API key, if `keep_key` has been told about it, and whether nothing has
     /// changed since. Otherwise it must be looked up again.
     pub fn kept_key(&self, key: &str) -> Option<(User, bool)> {
-        let (user, end) = self.verified.read().get(key).cloned()?;
-        let is_fresh = end > self.clock.now_s() && !self.is_outdated(&user);
-        Some((user, is_fresh))
+        let kept = self.verified.read().get(key).cloned()?;
+        let is_fresh = kept.ends_s > self.clock.now_s() && !self.is_outdated(&kept);
+        Some((kept.user, is_fresh))
     }
 
     /// Forgets an API key that counts no more.
@@ -179,10 +183,11 @@ impl Tokens {
 
     /// Keeps the program with an API key until this second at the latest.
     pub fn keep_key(&self, key: &str, user: &User, until_s: i64) {
-        self.keep(key, (user.clone(), until_s));
+        let (user, issued_s) = (user.clone(), self.clock.now_s());
+        self.keep(key, Verified { user, issued_s, ends_s: until_s });
     }
 
-    fn keep(&self, token: &str, checked: (User, i64)) {
+    fn keep(&self, token: &str, checked: Verified) {
         let mut verified = self.verified.write();
         // Clearing all is simpler than dropping the oldest, and each token is only verified again.
         if verified.len() >= TOKENS_CACHED_MAX {
@@ -191,7 +196,7 @@ impl Tokens {
         verified.insert(token.to_owned(), checked);
     }
 
-    fn verify(&self, token: &str) -> Result<(User, i64), ApiError> {
+    fn verify(&self, token: &str) -> Result<Verified, ApiError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| not_valid())?;
         // Tokens of earlier releases do not name their secret.
         let named = |secret: &&Secret| header.kid.as_ref().is_none_or(|kid| *kid == secret.kid);
@@ -207,7 +212,7 @@ impl Tokens {
             version: claims.ver,
             credential: Credential::Session(claims.sid),
         };
-        let checked = (user, claims.exp);
+        let checked = Verified { user, issued_s: claims.iat, ends_s: claims.exp };
         self.keep(token, checked.clone());
         Ok(checked)
     }
@@ -219,10 +224,23 @@ impl Tokens {
 
     /// Notes that an account has this version now: access tokens with an older one are refused.
     pub fn outdate(&self, user: UserId, version: u64) {
-        let mut versions = self.versions.write();
-        if versions.get(&user).is_none_or(|known| *known < version) {
-            versions.insert(user, version);
+        let mut all = self.changed.write();
+        let mut changed = all.get(&user).copied().unwrap_or_default();
+        if changed.rise(version) {
+            all.insert(user, changed);
         }
+    }
+
+    /// Notes that the notices of a partition are read from their start again, because Redis may
+    /// have lost some. Tokens from now on have the versions that Redis has now, also where these
+    /// are older than the versions that were known. Tokens from before stay refused.
+    pub fn begin_again(&self, partition: Partition) {
+        let now_s = self.clock.now_s() + LEEWAY_S;
+        self.changed.write().change(|user, changed| {
+            if user.partition() == partition {
+                changed.begin_again(now_s);
+            }
+        });
     }
 
     /// A hash of a text that nobody can compute without the secret of this installation.
@@ -240,45 +258,23 @@ fn not_valid() -> ApiError {
     ApiError::new(ErrorCode::Unauthorized, "The token is not valid or has expired.")
 }
 
-/// Facts that count for `REMEMBERED_PERIOD` at least and twice that at most, in two generations,
-/// because to look for the oldest ones with each new one would cost more the more there are.
-struct Remembered<K, V> {
-    current: HashMap<K, V>,
-    previous: HashMap<K, V>,
-    since: Instant,
-}
-
-impl<K, V> Default for Remembered<K, V> {
-    fn default() -> Self {
-        Self { current: HashMap::new(), previous: HashMap::new(), since: Instant::now() }
-    }
-}
-
-impl<K: Eq + Hash, V> Remembered<K, V> {
-    fn insert(&mut self, key: K, value: V) {
-        if self.since.elapsed() >= REMEMBERED_PERIOD {
-            self.previous = std::mem::take(&mut self.current);
-            self.since = Instant::now();
-        }
-        self.current.insert(key, value);
-    }
-
-    fn get(&self, key: &K) -> Option<&V> {
-        self.current.get(key).or_else(|| self.previous.get(key))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::Partition;
+
+    use std::time::{Duration, Instant};
 
     const SECRET: &str = "a secret of the unit tests, long enough";
 
     fn tokens(account: &Account, life_s: i64) -> (Tokens, String) {
         let tokens = Tokens::new(SECRET, "", 900_000, 900_000);
-        let iat = jiff::Timestamp::now().as_second();
-        let claims = Claims {
+        let claims = claims(account, jiff::Timestamp::now().as_second(), life_s);
+        let token = tokens.sign(&claims).unwrap();
+        (tokens, token)
+    }
+
+    fn claims(account: &Account, iat: i64, life_s: i64) -> Claims {
+        Claims {
             sub: account.id,
             email_verified: false,
             second_factor: false,
@@ -290,9 +286,7 @@ mod tests {
             exp: iat + life_s,
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
-        };
-        let token = tokens.sign(&claims).unwrap();
-        (tokens, token)
+        }
     }
 
     fn account() -> Account {
@@ -346,6 +340,30 @@ mod tests {
         tokens.check(&newer).unwrap();
     }
 
+    /// A failover of Redis may lose a change of an account, with its notice.
+    #[test]
+    fn a_version_that_redis_has_lost_is_asked_of_no_new_token() {
+        let account = account();
+        let (tokens, old) = tokens(&account, 60);
+        // As if it were issued a while after the failover.
+        let later = claims(&account, jiff::Timestamp::now().as_second() + LEEWAY_S + 3, 60);
+        let new = tokens.sign(&later).unwrap();
+        tokens.outdate(account.id, 3);
+        assert!(tokens.check(&old).is_err() && tokens.check(&new).is_err());
+        tokens.begin_again(Partition(1));
+        assert!(tokens.check(&new).is_err(), "that was another partition");
+        tokens.begin_again(Partition(0));
+        tokens.check(&new).unwrap();
+        assert!(tokens.check(&old).is_err(), "it says what was true before");
+        // What Redis still has is read again, and counts for all tokens.
+        tokens.outdate(account.id, 2);
+        assert!(tokens.check(&new).is_err());
+        tokens.begin_again(Partition(0));
+        tokens.outdate(account.id, 1);
+        tokens.check(&new).unwrap();
+        assert!(tokens.check(&old).is_err());
+    }
+
     #[test]
     fn tokens_of_the_older_secret_count_until_it_is_taken_out() {
         let account = account();
@@ -358,18 +376,5 @@ mod tests {
         let after = Tokens::new(next, "", 900_000, 900_000);
         assert!(after.check(&token).is_err());
         after.check(&new).unwrap();
-    }
-
-    #[test]
-    fn what_is_remembered_counts_for_a_day_and_not_for_ever() {
-        let mut ended = Remembered::default();
-        let later = |ended: &mut Remembered<u32, ()>| ended.since -= REMEMBERED_PERIOD;
-        ended.insert(1, ());
-        later(&mut ended);
-        ended.insert(2, ());
-        assert!(ended.get(&1).is_some() && ended.get(&2).is_some());
-        later(&mut ended);
-        ended.insert(3, ());
-        assert!(ended.get(&1).is_none() && ended.get(&2).is_some());
     }
 }

@@ -221,6 +221,7 @@ fn listener(services: &Arc<Services>) -> Listener {
         Notice::Lost(id) => services.hub.restart(id),
         Notice::Epoch(partition, epoch) => {
             services.persisted.forget(partition);
+            services.tokens.begin_again(partition);
             if let Some(epoch) = epoch {
                 refresh.partition(partition);
                 services.hub.reset(partition, epoch);
