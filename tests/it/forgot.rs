@@ -1,11 +1,14 @@
 //! A PostgreSQL that has lost data: an old backup was put back, or the database is empty. Redis
 //! still has the data, so no sold seat is free, and payments wait for the restore.
 
+use crate::refund_terms::set_terms;
 use crate::support::client::Client;
 use crate::support::node::eventually;
 use crate::support::postgres::sql;
 use crate::support::sale::Sale;
+use grandstand::checkout::settle::{Rumour, Settlement, Verdict};
 use grandstand::config::Settings;
+use grandstand::domain::ids::PaymentId;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -225,5 +228,74 @@ async fn the_restore_drill_works_as_it_is_written() {
         }
     }
     assert_eq!(ran, ["verify", "restore --dry-run", "restore", "verify", "verify --gateway"]);
+    sale.finish().await;
+}
+
+/// How far each refund is, in the order of their numbers.
+const REFUNDS: &str = "select number, status, amount, fee from refunds order by number";
+
+/// A refund from before the backup keeps its row, and the fee of the later one stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_refund_that_postgresql_has_lost_keeps_its_fee() {
+    let mut sale = start().await;
+    let admin = sale.node.admin().await;
+    let until = "2030-05-05T05:00:00Z";
+    let terms = json!({"refundFees": [{"until": until, "percent": 30}]});
+    set_terms(&sale, &admin, terms).await;
+    let reservation = sale.buy(&[3, 4]).await;
+    let id = reservation["id"].as_str().unwrap();
+    let waived = json!({"seatIds": [4], "waiveFee": true});
+    admin.post(&format!("/api/admin/reservations/{id}/cancel"), &waived).await.expect(200);
+    let backup = sale.back_up().await;
+    sale.cancel_until_done(&reservation, &json!({"seatIds": [3]})).await;
+    sale.put_back(&backup).await;
+    sale.is_halted().await;
+    let (code, text) = sale.node.run(&["restore"]).await;
+    assert!(code == 0 && text.contains("with a fee"), "{code}: {text}");
+    sale.goes_on().await;
+    let url = &sale.node.settings.database_url;
+    let both = [["1", "DONE", "10000", "0"], ["2", "DONE", "7000", "3000"]];
+    assert_eq!(sql(url, REFUNDS).await, both);
+    // What the sweep does when the gateway lists this payment.
+    let payment = PaymentId(sql(url, "select id from payments").await[0][0].parse().unwrap());
+    let services = sale.node.services();
+    let settlement = Settlement::new(&services.engine, &services.store, &services.toss);
+    let row = settlement.rows(&[payment]).await.unwrap().remove(&payment).unwrap();
+    let rumour = Rumour { payment, payment_key: None, status: None };
+    assert_eq!(settlement.look(&row, &rumour).await.unwrap(), Verdict::Agrees);
+    assert_eq!(sale.node.ledger_entries().await[0]["balanceAmount"], 3_000);
+    assert_eq!(sale.node.wait_for_books().await, ["REFUNDED"]);
+    sale.finish().await;
+}
+
+/// It was under way in the backup. Its end is written, so that only the next one is under way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_was_refused_since_is_under_way_no_more() {
+    let mut sale = start().await;
+    let reservation = sale.buy(&[3, 4]).await;
+    sale.node.fault(&json!({"call": "cancel", "kind": "errorBefore"})).await;
+    assert_eq!(sale.cancel(&reservation, &json!({"seatIds": [4]})).await.status, 202);
+    let backup = sale.back_up().await;
+    sale.node.clear_faults().await;
+    let refuse = json!({"call": "cancel", "kind": "refuse", "code": "EXCEED_MAX_REFUND_DUE",
+        "count": 1});
+    sale.node.fault(&refuse).await;
+    let url = sale.node.settings.database_url.clone();
+    eventually("the gateway has refused it", || async {
+        (sql(&url, REFUNDS).await[0][1] == "REFUSED").then_some(())
+    })
+    .await;
+    sale.put_back(&backup).await;
+    sale.is_halted().await;
+    let (code, text) = sale.node.run(&["restore"]).await;
+    assert_eq!(code, 0, "{text}");
+    sale.goes_on().await;
+    assert_eq!(sql(&url, REFUNDS).await, [["1", "REFUSED", "10000", "0"]]);
+    // The next one is interrupted, and the reconciler ends it.
+    sale.node.fault(&json!({"call": "cancel", "kind": "errorBefore", "count": 1})).await;
+    assert_eq!(sale.cancel(&reservation, &json!({"seatIds": [3]})).await.status, 202);
+    assert_eq!(sale.node.wait_for_books().await, ["PAID"]);
+    let both = [["1", "REFUSED", "10000", "0"], ["2", "DONE", "10000", "0"]];
+    assert_eq!(sql(&url, REFUNDS).await, both);
     sale.finish().await;
 }

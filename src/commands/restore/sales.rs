@@ -56,6 +56,7 @@ impl Sales {
                 continue;
             }
             let back = kept.and_then(|kept| kept.payment.as_ref());
+            let back = back.filter(|kept| kept.id == payment.id);
             let back = back.map(|payment| payment.money.clone()).unwrap_or_default();
             plan.add_line("reservation", claim.id, &describe(claim));
             write_claim(claim, payment, &back, at, plan);
@@ -86,7 +87,9 @@ impl Sales {
             plan.restore.over.push(id);
             return Ok(());
         }
+        // The numbers up to here are those of earlier refunds, which keep their rows.
         let money = Money {
+            refund: payment.money.refund + 1,
             part: reservation.amount,
             part_seats: reservation.seats.clone(),
             part_fee: 0,
@@ -104,15 +107,11 @@ impl Sales {
             Lookup::Found(found) if found.has_money() && found.balance_amount < there => {
                 plan.add_line("reservation", id, "was refunded since, with a fee");
                 let refunded = refunded_part(fact, there - found.balance_amount);
-                plan.restore.payments.push((PaymentStep::Refunded, refunded));
+                plan.restore.payments.extend(refunded_since(refunded, &payment.money));
             }
-            Lookup::Found(found) if found.status == GatewayStatus::Canceled => {
+            looked if is_free || is_canceled(&looked) => {
                 plan.add_line("reservation", id, "was refunded since");
-                plan.restore.payments.push((PaymentStep::Refunded, fact));
-            }
-            _ if is_free => {
-                plan.add_line("reservation", id, "was refunded since");
-                plan.restore.payments.push((PaymentStep::Refunded, fact));
+                plan.restore.payments.extend(refunded_since(fact, &payment.money));
             }
             Lookup::Unknown { reason } => {
                 anyhow::bail!("the gateway gives no clear reply: {reason}")
@@ -143,6 +142,45 @@ fn refunded_part(fact: PaymentFact, part: i64) -> PaymentFact {
     PaymentFact { money, ..fact }
 }
 
+fn is_canceled(looked: &Lookup) -> bool {
+    matches!(looked, Lookup::Found(found) if found.status == GatewayStatus::Canceled)
+}
+
+/// The steps that end a sale whose money went back since. A refund that was under way in PostgreSQL
+/// is this one, or it has ended before.
+fn refunded_since(mut fact: PaymentFact, kept: &Money) -> Vec<(PaymentStep, PaymentFact)> {
+    let mut steps = Vec::new();
+    if is_same_refund(kept, &fact.money) {
+        fact.money.refund = kept.refund;
+    } else {
+        steps.extend(over(kept, &fact));
+    }
+    steps.push((PaymentStep::Refunded, fact));
+    steps
+}
+
+/// The end of the refund that is under way in PostgreSQL, if there is one. What went back is
+/// written under another number, so this row counts for nothing. Refund 0 ends by itself.
+fn over(kept: &Money, fact: &PaymentFact) -> Option<(PaymentStep, PaymentFact)> {
+    let money = Money { back: 0, back_seats: vec![], back_fees: 0, ..kept.clone() };
+    let refused = PaymentFact { money, ..fact.clone() };
+    let is_begun = kept.refund > 0 && !kept.part_seats.is_empty();
+    is_begun.then_some((PaymentStep::RefundRefused, refused))
+}
+
+/// Whether the refund that is under way in PostgreSQL is of the same seats and amounts.
+fn is_same_refund(kept: &Money, now: &Money) -> bool {
+    kept.refund > 0
+        && sorted(&kept.part_seats) == sorted(&now.part_seats)
+        && (kept.part, kept.part_fee) == (now.part, now.part_fee)
+}
+
+fn sorted(seats: &[SeatId]) -> Vec<SeatId> {
+    let mut seats = seats.to_vec();
+    seats.sort();
+    seats
+}
+
 fn describe(claim: &Claim) -> String {
     let state = match claim.state {
         ClaimState::Paying => "PAYING",
@@ -154,11 +192,6 @@ fn describe(claim: &Claim) -> String {
 
 /// Whether PostgreSQL and Redis agree about a reservation.
 fn agrees(claim: &Claim, payment: &ClaimPayment, kept: &Reservation) -> bool {
-    let sorted = |seats: &[SeatId]| {
-        let mut seats = seats.to_vec();
-        seats.sort();
-        seats
-    };
     let paying = claim.state == ClaimState::Paying;
     let kept_payment = kept.payment.as_ref();
     paying == (kept.status == ReservationStatus::Paying)
@@ -166,7 +199,9 @@ fn agrees(claim: &Claim, payment: &ClaimPayment, kept: &Reservation) -> bool {
         && sorted(&claim.seats) == sorted(&kept.seats)
         && claim.amount == kept.amount
         && kept_payment.is_some_and(|kept| {
-            kept.id == payment.id && kept.money.attempt == payment.money.attempt
+            let (kept_money, money) = (&kept.money, &payment.money);
+            let is_other = !kept_money.part_seats.is_empty() && kept_money.refund != money.refund;
+            kept.id == payment.id && kept_money.attempt == money.attempt && !is_other
         })
 }
 
@@ -199,16 +234,22 @@ fn write_claim(claim: &Claim, payment: &ClaimPayment, kept: &Money, at: i64, pla
     restore.payments.push((PaymentStep::Approved, whole.clone()));
     let left = PaymentFact { amount: claim.amount, ..whole };
     let under_way = claim.state == ClaimState::Refunding;
-    if money.taken_out() > kept.taken_out() {
-        let seats = money.back_seats.iter().filter(|seat| !kept.back_seats.contains(seat));
-        let done = Money {
-            attempt: money.attempt,
-            refund: money.refund - u32::from(under_way),
-            part: money.back - kept.back,
-            part_seats: seats.copied().collect(),
-            part_fee: money.back_fees - kept.back_fees,
-            ..Money::default()
-        };
+    let seats = money.back_seats.iter().filter(|seat| !kept.back_seats.contains(seat));
+    let mut done = Money {
+        attempt: money.attempt,
+        refund: money.refund - u32::from(under_way),
+        part: money.back - kept.back,
+        part_seats: seats.copied().collect(),
+        part_fee: money.back_fees - kept.back_fees,
+        ..Money::default()
+    };
+    if is_same_refund(kept, &done) {
+        done.refund = kept.refund;
+    } else if !under_way || money.refund != kept.refund {
+        restore.refunds.extend(over(kept, &left));
+    }
+    // Also of seats that cost nothing.
+    if !done.part_seats.is_empty() {
         let fact = PaymentFact { money: done, ..left.clone() };
         restore.refunds.push((PaymentStep::RefundBegun, fact.clone()));
         restore.refunds.push((PaymentStep::RefundDone, fact));
