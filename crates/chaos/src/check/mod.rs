@@ -12,6 +12,7 @@ mod money;
 mod queue;
 mod reasons;
 mod repeats;
+mod sales;
 
 use crate::evidence::Evidence;
 
@@ -41,6 +42,7 @@ pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
     let checks: [fn(&Evidence) -> Vec<Violation>; 11] = [
         confirmed::check,
         money::check,
+        sales::check,
         holds::check,
         ends::check,
         gate::check,

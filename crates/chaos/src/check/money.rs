@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::HashSet;
 
 /// States of a payment at the gateway in which money was taken.
-const TAKEN: [&str; 3] = ["DONE", "PARTIAL_CANCELED", "CANCELED"];
+pub(super) const TAKEN: [&str; 3] = ["DONE", "PARTIAL_CANCELED", "CANCELED"];
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     let mut found = Vec::new();
