@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// A client waits this long; a node ends each request after 15 s.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// The outcome of a call for which a client has waited as long as that.
+pub(crate) const TIMEOUT: &str = "timeout";
 /// Connections that nobody uses are closed soon, so that the checks can count those that leak.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The password of everybody.
@@ -148,7 +150,7 @@ impl Ask<'_> {
 
 fn words(error: &reqwest::Error) -> String {
     let kind = if error.is_timeout() {
-        "timeout"
+        TIMEOUT
     } else if error.is_connect() {
         "no connection"
     } else {

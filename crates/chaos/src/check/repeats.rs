@@ -3,6 +3,7 @@
 use super::Violation;
 use crate::evidence::Evidence;
 use crate::history::{Act, Call, Outcome};
+use crate::person::TIMEOUT;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -81,8 +82,12 @@ fn form(call: &Call) -> Option<Violation> {
 }
 
 fn hangs(evidence: &Evidence, call: &Call) -> bool {
-    let answered = !matches!(call.outcome, Outcome::Unknown(_));
-    answered
+    // A connection that ends says nothing. A client that gives up has waited for 20 s.
+    let waited = match &call.outcome {
+        Outcome::Unknown(why) => why == TIMEOUT,
+        Outcome::Done(_) | Outcome::Accepted(_) | Outcome::Refused(..) => true,
+    };
+    waited
         && call.act != Act::Admin
         && call.ended.saturating_sub(call.begun) > CALL_MAX
         && !Evidence::happened(&evidence.silences, call.begun, call.ended)
@@ -130,7 +135,15 @@ mod tests {
         let mut evidence = fair();
         let mut slow = held(1, "h9", &[5]);
         slow.ended = Duration::from_secs(18);
+        evidence.calls.push(slow.clone());
+        assert_eq!(check(&evidence)[0].invariant, 27);
+        // The client has given up.
+        let mut evidence = fair();
+        slow.outcome = Outcome::Unknown(TIMEOUT.to_owned());
+        slow.ended = Duration::from_secs(20);
         evidence.calls.push(slow);
         assert_eq!(check(&evidence)[0].invariant, 27);
+        evidence.silences.push(window(3_000, 4_000));
+        assert_eq!(check(&evidence), vec![]);
     }
 }
