@@ -13,6 +13,7 @@ mod queue;
 mod reasons;
 mod repeats;
 mod sales;
+mod second;
 
 use crate::evidence::Evidence;
 
@@ -39,11 +40,12 @@ impl Violation {
 
 /// All violations, in the order of the checks.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
-    let checks: [fn(&Evidence) -> Vec<Violation>; 11] = [
+    let checks: [fn(&Evidence) -> Vec<Violation>; 12] = [
         confirmed::check,
         money::check,
         sales::check,
         holds::check,
+        second::check,
         ends::check,
         gate::check,
         queue::check,
