@@ -5,6 +5,7 @@ use crate::fixture::Fixture;
 use crate::history::{Act, Outcome};
 use crate::person::{Ask, Person};
 use crate::sale::Sale;
+use crate::world::PAYMENT_MS;
 use fastrand::Rng;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -41,7 +42,7 @@ impl Visit<'_> {
             }
             2 => {
                 // A hold that has ended can't be reserved any more, and doesn't count any more.
-                let late = self.rng.u64(4_000..5_500);
+                let late = self.rng.u64(4_000..7_000);
                 tokio::time::sleep(Duration::from_millis(late)).await;
                 self.reserve(&hold).await;
                 self.hold(3).await;
@@ -169,6 +170,7 @@ impl Visit<'_> {
         let Some(id) = reservation["id"].as_str() else { return };
         let some = json!({"seatIds": [reservation["seats"][0]["seatId"]]});
         match choice {
+            3 if self.rng.bool() => self.pay_late(id).await,
             3 => {} // walks away: the reservation ends by itself
             4 => {
                 self.pay_and_confirm(id, "decline").await;
@@ -196,6 +198,15 @@ impl Visit<'_> {
         let Some(payment) = self.request(reservation).await else { return false };
         let Some(key) = self.pay(&payment, confirm).await else { return false };
         self.confirm(&payment, &key).await
+    }
+
+    /// Dawdles on the page of the gateway until the time to pay is over, or nearly.
+    async fn pay_late(&mut self, reservation: &str) {
+        let Some(payment) = self.request(reservation).await else { return };
+        let Some(key) = self.pay(&payment, "approve").await else { return };
+        let late = self.rng.u64(PAYMENT_MS - 500..PAYMENT_MS + 2_000);
+        tokio::time::sleep(Duration::from_millis(late)).await;
+        self.confirm(&payment, &key).await;
     }
 
     /// Requests a payment.

@@ -9,10 +9,8 @@ use crate::world::HOLD_MS;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Until a hold or reservation that nobody touched is gone from the map, after its deadline.
-const LATE_MAX: Duration = Duration::from_secs(2);
 /// The clock of a partition may be behind by this.
-const CLOSE_LATE_MAX: Duration = Duration::from_millis(500);
+pub(super) const LATE_MAX: Duration = Duration::from_millis(500);
 /// A hold may end earlier than promised by this: a clock that was behind catches up.
 const EARLY_MAX: Duration = Duration::from_millis(200);
 /// The codes of a hold that is not there any more.
@@ -99,7 +97,7 @@ fn after_the_sale(evidence: &Evidence, call: &Call, first: Duration) -> bool {
     let lately = closes.saturating_sub(CLOCK_RUNS_MAX);
     let troubled = Evidence::happened(&evidence.forgets, Duration::ZERO, call.ended)
         || Evidence::happened(&evidence.deadlines, lately, call.ended);
-    first > *closes + CLOSE_LATE_MAX && !troubled
+    first > *closes + LATE_MAX && !troubled
 }
 
 #[cfg(test)]
@@ -151,7 +149,11 @@ mod tests {
         assert_eq!(invariants(&evidence), [9]);
         let mut evidence = fair();
         evidence.calls.push(held(1, "h2", &[3]));
-        evidence.calls.push(reserve(9_000));
+        evidence.calls.push(reserve(HOLD_MS + 400));
+        assert_eq!(invariants(&evidence), [0; 0]);
+        let mut evidence = fair();
+        evidence.calls.push(held(1, "h2", &[3]));
+        evidence.calls.push(reserve(HOLD_MS + 600));
         assert_eq!(invariants(&evidence), [10]);
         evidence.calls.push(later(done(call(Act::Reserve, 1, "h2"), json!({"id": "r8"})), 800));
         assert_eq!(invariants(&evidence), [10, 12]);

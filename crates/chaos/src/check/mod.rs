@@ -9,6 +9,7 @@ mod holds;
 mod log;
 mod maps;
 mod money;
+mod paid_late;
 mod queue;
 mod reasons;
 mod repeats;
@@ -40,13 +41,14 @@ impl Violation {
 
 /// All violations, in the order of the checks.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
-    let checks: [fn(&Evidence) -> Vec<Violation>; 12] = [
+    let checks: [fn(&Evidence) -> Vec<Violation>; 13] = [
         confirmed::check,
         money::check,
         sales::check,
         holds::check,
         second::check,
         ends::check,
+        paid_late::check,
         gate::check,
         queue::check,
         reasons::check,
