@@ -45,6 +45,12 @@ pub(crate) struct Window {
 /// A watcher sees a change within this time, with a debug build on a busy machine.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A partition is loaded within this time after a loss, also when the workers and PostgreSQL fail
+/// meanwhile, one after the other. A later load has another reason.
+const LOAD_MAX: Duration = Duration::from_secs(30);
+/// A reservation that nobody pays is gone from the lists within this time after its end.
+const LATE_MAX: Duration = Duration::from_secs(5);
+
 /// A number at the first and at the last measurement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Growth {
@@ -143,7 +149,8 @@ impl Evidence {
         let books: Value = reqwest::get(url).await?.json().await?;
         evidence.ledger = books["payments"].as_array().context("no books")?.clone();
         for person in sale.people.iter() {
-            evidence.pending.extend(pending(&person.reservations().await));
+            let over = jiff::Timestamp::now() - LATE_MAX - world.clock_error;
+            evidence.pending.extend(pending(&person.reservations().await, over));
         }
         for fixture in sale.fixtures.iter() {
             for node in 0..sale.doors.len() {
@@ -198,14 +205,16 @@ impl Evidence {
     }
 
     /// A loss of Redis is over when the partition was loaded again, which waits for PostgreSQL:
-    /// what was held between the loss and the load is lost too.
+    /// what was held between the loss and the load is lost too. A window is long enough for most
+    /// loads. Of those that end later, the first one of each match is that of the loss.
     pub(crate) fn until_loaded(&mut self) {
-        let loads = self.views.iter().flat_map(|view| view.loads.clone());
-        let loads: Vec<Duration> = loads.map(|load| load + FRAME_TIMEOUT).collect();
-        for load in loads {
-            let lost = self.forgets.iter_mut().filter(|window| window.from < load);
-            if let Some(window) = lost.max_by_key(|window| window.from) {
-                window.to = window.to.max(load);
+        for window in &mut self.forgets {
+            let end = window.to;
+            for view in &self.views {
+                let own = view.loads.iter().find(|load| **load > end);
+                if let Some(load) = own.filter(|load| **load <= end + LOAD_MAX) {
+                    window.to = window.to.max(*load + FRAME_TIMEOUT);
+                }
             }
         }
     }
@@ -233,11 +242,14 @@ pub(crate) fn sizes(world: &World) -> Vec<(String, [u64; 3])> {
     PROCESSES.into_iter().map(size).collect()
 }
 
-/// The seats of those reservations that are waiting for their payments.
-fn pending(reservations: &Value) -> Vec<(String, u32)> {
+/// The seats of those reservations that are waiting for their payments. One whose time to pay was
+/// over before has no excuse to keep its seats.
+fn pending(reservations: &Value, over: jiff::Timestamp) -> Vec<(String, u32)> {
     let mut found = Vec::new();
     for reservation in reservations["reservations"].as_array().into_iter().flatten() {
-        if reservation["status"] == "PENDING" {
+        let ends = reservation["expiresAt"].as_str().and_then(|text| text.parse().ok());
+        let waits = ends.is_some_and(|ends: jiff::Timestamp| ends > over);
+        if reservation["status"] == "PENDING" && waits {
             let fixture = reservation["matchId"].as_str().unwrap_or_default();
             for seat in reservation["seats"].as_array().into_iter().flatten() {
                 let seat = seat["seatId"].as_u64().and_then(|seat| u32::try_from(seat).ok());
@@ -258,4 +270,44 @@ async fn map(door: &str, fixture: &str) -> Result<BTreeMap<u32, String>> {
         Some((id, seat["state"].as_str()?.to_owned()))
     };
     Ok(seats.iter().filter_map(seat).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_reservation_waits_until_its_time_to_pay_is_over() {
+        let now: jiff::Timestamp = "2026-11-28T12:00:00Z".parse().unwrap_or_default();
+        for (ends, waits) in [
+            (json!("2026-11-28T12:01:00Z"), true),
+            (json!("2026-11-28T11:59:58Z"), true),
+            (json!("2026-11-28T11:59:50Z"), false),
+            (Value::Null, false),
+        ] {
+            let listed = json!({"reservations": [{"status": "PENDING", "matchId": "m",
+                "expiresAt": ends, "seats": [{"seatId": 5}]}]});
+            let wanted: Vec<_> = waits.then(|| ("m".to_owned(), 5)).into_iter().collect();
+            assert_eq!(pending(&listed, now - LATE_MAX), wanted, "{ends}");
+        }
+    }
+
+    #[test]
+    fn a_loss_lasts_until_its_own_load_and_not_until_any_later_one() {
+        let s = Duration::from_secs;
+        let of = |loads: &[u64]| {
+            let window = Window { from: s(10), to: s(18) };
+            let loads = loads.iter().map(|at| s(*at)).collect();
+            let view = View { loads, ..View::default() };
+            let forgets = vec![window];
+            let mut evidence = Evidence { forgets, views: vec![view], ..Evidence::default() };
+            evidence.until_loaded();
+            evidence.forgets[0].to
+        };
+        assert_eq!(of(&[12]), s(18));
+        assert_eq!(of(&[25]), s(25) + FRAME_TIMEOUT);
+        assert_eq!(of(&[25, 40]), s(25) + FRAME_TIMEOUT);
+        assert_eq!(of(&[5, 90]), s(18), "it was loaded for another reason");
+    }
 }

@@ -126,6 +126,16 @@ impl Schedule {
             .with_context(|| format!("{} is not a schedule of this program", path.display()))
     }
 
+    /// By how much the clock of a partition can be wrong in the end. A Redis that has lost its data
+    /// begins with its own clock, and a worker that starts meanwhile believes it.
+    pub(crate) fn clock_error(&self) -> Duration {
+        let error = |step: &Step| match step.fault {
+            Fault::RedisClock(seconds) => u64::from(seconds.unsigned_abs()),
+            _ => 0,
+        };
+        Duration::from_secs(self.steps.iter().map(error).max().unwrap_or(0))
+    }
+
     /// When the last fault has ended, or the run without faults.
     pub(crate) fn end_ms(&self) -> u64 {
         self.steps.iter().map(Step::end_ms).max().unwrap_or(self.soak_s * 1_000)

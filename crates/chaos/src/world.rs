@@ -45,6 +45,8 @@ pub(crate) struct World {
     /// Before each API node; clients use only these.
     pub(crate) doors: Vec<Proxy>,
     pub(crate) gateway: String,
+    /// The clock of a partition can be wrong by this, after that of Redis was.
+    pub(crate) clock_error: Duration,
     emulator: Supervised,
     launch: Launch,
     pub(crate) dir: PathBuf,
@@ -89,6 +91,7 @@ impl World {
             edges: HashMap::new(),
             doors: vec![],
             gateway,
+            clock_error: schedule.clock_error(),
             emulator,
             launch,
             dir: dir.to_owned(),
