@@ -60,6 +60,8 @@ pub(crate) struct Call {
     pub(crate) begun: Duration,
     pub(crate) ended: Duration,
     pub(crate) outcome: Outcome,
+    /// The response said when to try again, in `Retry-After`.
+    pub(crate) says_when: bool,
 }
 
 impl Call {

@@ -92,7 +92,7 @@ impl Person {
     /// Makes a call and keeps its record.
     pub(crate) async fn call(&self, node: usize, ask: Ask<'_>) -> Outcome {
         let begun = self.history.now();
-        let outcome = self.send(node, &ask).await;
+        let (outcome, says_when) = self.send(node, &ask).await;
         self.history.add(Call {
             act: ask.act,
             person: self.number,
@@ -104,11 +104,13 @@ impl Person {
             begun,
             ended: self.history.now(),
             outcome: outcome.clone(),
+            says_when,
         });
         outcome
     }
 
-    async fn send(&self, node: usize, ask: &Ask<'_>) -> Outcome {
+    /// How it ended, and whether the response said when to try again.
+    async fn send(&self, node: usize, ask: &Ask<'_>) -> (Outcome, bool) {
         let url = format!("{}{}", self.doors[node], ask.path);
         let mut request = self.http.request(ask.method.clone(), url);
         if let Some(token) = &self.token {
@@ -122,22 +124,25 @@ impl Person {
         }
         let reply = match request.send().await {
             Ok(reply) => reply,
-            Err(error) => return Outcome::Unknown(words(&error)),
+            Err(error) => return (Outcome::Unknown(words(&error)), false),
         };
-        let status = reply.status().as_u16();
+        let (status, header) = (reply.status().as_u16(), reply.headers().get("retry-after"));
+        let seconds = header.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         let text = match reply.text().await {
             Ok(text) => text,
-            Err(error) => return Outcome::Unknown(words(&error)),
+            Err(error) => return (Outcome::Unknown(words(&error)), false),
         };
         let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        match status {
-            200 | 201 | 204 => Outcome::Done(body.get("data").cloned().unwrap_or(Value::Null)),
-            202 => Outcome::Accepted(body.get("data").cloned().unwrap_or(Value::Null)),
+        let data = || body.get("data").cloned().unwrap_or(Value::Null);
+        let outcome = match status {
+            200 | 201 | 204 => Outcome::Done(data()),
+            202 => Outcome::Accepted(data()),
             _ => {
                 let code = body["code"].as_str().unwrap_or("no problem document").to_owned();
                 Outcome::Refused(status, code)
             }
-        }
+        };
+        (outcome, seconds.is_some())
     }
 }
 

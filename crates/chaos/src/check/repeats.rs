@@ -68,7 +68,8 @@ fn refused_before(evidence: &Evidence) -> Vec<Violation> {
         .collect()
 }
 
-/// Each refusal is a problem document with a code, and 500 is none.
+/// Each refusal is a problem document with a code, 500 is none, and one that ends by itself says
+/// when.
 fn form(call: &Call) -> Option<Violation> {
     match &call.outcome {
         Outcome::Refused(500, _) => {
@@ -76,6 +77,9 @@ fn form(call: &Call) -> Option<Violation> {
         }
         Outcome::Refused(_, code) if code == "no problem document" => {
             Some(Violation::new(27, format!("a refusal without a form: {}", call.line())))
+        }
+        Outcome::Refused(429 | 503, _) if !call.says_when => {
+            Some(Violation::new(27, format!("no Retry-After: {}", call.line())))
         }
         _ => None,
     }
@@ -131,6 +135,14 @@ mod tests {
             let mut evidence = fair();
             evidence.calls.push(Call { outcome, ..call(Act::Hold, 1, "") });
             assert_eq!(check(&evidence)[0].invariant, 27);
+        }
+        for status in [429, 503] {
+            let mut evidence = fair();
+            let outcome = Outcome::Refused(status, "OVERLOADED".to_owned());
+            evidence.calls.push(Call { outcome, ..call(Act::Hold, 1, "") });
+            assert_eq!(check(&evidence)[0].invariant, 27, "nobody knows when to try again");
+            evidence.calls[3].says_when = true;
+            assert_eq!(check(&evidence), vec![]);
         }
         let mut evidence = fair();
         let mut slow = held(1, "h9", &[5]);

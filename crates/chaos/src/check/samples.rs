@@ -58,6 +58,7 @@ pub(crate) fn call(act: Act, person: usize, about: &str) -> Call {
         begun: Duration::ZERO,
         ended: Duration::from_millis(10),
         outcome: Outcome::Unknown("lost".to_owned()),
+        says_when: false,
     }
 }
 
