@@ -62,7 +62,7 @@ fn seen(evidence: &Evidence) -> Vec<Violation> {
 
 /// Each sale that was confirmed with 200 is in PostgreSQL, as it was confirmed.
 fn kept(evidence: &Evidence) -> Vec<Violation> {
-    let (mut found, cancels) = (Vec::new(), Cancels::of(evidence));
+    let (mut found, cancels, users) = (Vec::new(), Cancels::of(evidence), users(evidence));
     for call in confirmations(evidence) {
         let Some(id) = reservation(call) else { continue };
         let seats = call.seats();
@@ -76,6 +76,9 @@ fn kept(evidence: &Evidence) -> Vec<Violation> {
             }
             continue;
         };
+        if users.get(&call.person).is_some_and(|user| *user != kept.user) {
+            complain(format!("belongs to {}, and person {} has bought it", kept.user, call.person));
+        }
         if cancels.possible(id) {
             continue;
         }
@@ -87,6 +90,12 @@ fn kept(evidence: &Evidence) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// The user of each person.
+fn users(evidence: &Evidence) -> HashMap<usize, &str> {
+    let log_ins = evidence.calls.iter().filter(|call| call.act == Act::LogIn);
+    log_ins.filter_map(|call| Some((call.person, call.done()?["user"]["id"].as_str()?))).collect()
 }
 
 fn confirmations(evidence: &Evidence) -> impl Iterator<Item = &Call> {
@@ -134,8 +143,9 @@ impl<'a> Cancels<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::samples::{call, confirmed, fair, window};
+    use crate::check::samples::{call, confirmed, done, fair, window};
     use crate::evidence::Reservation;
+    use serde_json::json;
 
     #[test]
     fn a_fair_run_has_no_violation() {
@@ -173,6 +183,18 @@ mod tests {
             change(evidence.reservations.get_mut("r1").unwrap_or_else(|| unreachable!()));
             assert!(check(&evidence).iter().any(|violation| violation.invariant == 3));
         }
+    }
+
+    #[test]
+    fn a_sale_that_belongs_to_somebody_else_is_found() {
+        let log_in = done(call(Act::LogIn, 0, ""), json!({"user": {"id": "u0"}}));
+        let mut evidence = fair();
+        evidence.calls.push(log_in);
+        assert_eq!(check(&evidence), vec![]);
+        for row in evidence.reservations.values_mut() {
+            row.user = "u1".to_owned();
+        }
+        assert_eq!(check(&evidence)[0].invariant, 3);
     }
 
     #[test]

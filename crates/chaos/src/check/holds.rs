@@ -1,4 +1,4 @@
-//! Who had which seats when, as the responses say (invariants 7, 8 and 14).
+//! Who had which seats when, as the responses say (invariants 8 and 14).
 //!
 //! A client knows only when a request was sent and when its response came. So each hold has a
 //! sure time: it begins with the response, and ends with the earliest moment at which the hold can
@@ -41,8 +41,7 @@ pub(super) struct FirstTries<'a>(HashMap<(usize, &'a str), Duration>);
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     let tries = FirstTries::of(evidence);
     let helds = helds(evidence, &tries);
-    let mut found = all_or_nothing(evidence);
-    found.extend(exclusive(evidence, &helds));
+    let mut found = exclusive(evidence, &helds);
     found.extend(limits(evidence, &helds));
     found
 }
@@ -126,24 +125,6 @@ fn until_sold<'a>(evidence: &'a Evidence, cancels: &Cancels<'_>, mut held: Held<
         held.to = Duration::MAX;
     }
     held
-}
-
-fn all_or_nothing(evidence: &Evidence) -> Vec<Violation> {
-    let mut found = Vec::new();
-    for call in evidence.calls.iter().filter(|call| call.act == Act::Hold) {
-        let (Some(wished), Some(_)) = (call.sent["seatIds"].as_array(), call.done()) else {
-            continue;
-        };
-        let wished: Vec<u32> =
-            wished.iter().filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect();
-        let mut seats = call.seats();
-        seats.sort_unstable();
-        if seats != wished {
-            let what = format!("{wished:?} was asked for, and {seats:?} was held");
-            found.push(Violation::new(7, what).about(&call.fixture, &wished));
-        }
-    }
-    found
 }
 
 /// No seat was held by two people at once.
@@ -296,12 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_of_other_seats_and_too_many_seats_are_found() {
-        let mut evidence = fair();
-        let mut other = held(1, "h2", &[8]);
-        other.sent = json!({"seatIds": [7]});
-        evidence.calls.push(other);
-        assert_eq!(invariants(&evidence), [7]);
+    fn too_many_seats_are_found() {
         let mut evidence = fair();
         evidence.calls.push(later(held(0, "h2", &[3, 4, 5]), 500));
         assert_eq!(invariants(&evidence), [14], "person 0 has bought two seats");

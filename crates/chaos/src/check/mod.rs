@@ -14,6 +14,7 @@ mod queue;
 mod reasons;
 mod repeats;
 mod sales;
+mod seats;
 mod second;
 
 use crate::evidence::Evidence;
@@ -41,10 +42,11 @@ impl Violation {
 
 /// All violations, in the order of the checks.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
-    let checks: [fn(&Evidence) -> Vec<Violation>; 13] = [
+    let checks: [fn(&Evidence) -> Vec<Violation>; 14] = [
         confirmed::check,
         money::check,
         sales::check,
+        seats::check,
         holds::check,
         second::check,
         ends::check,
