@@ -114,6 +114,9 @@ impl Visit<'_> {
                 _ => break,
             }
         }
+        if act == Act::Hold && matches!(outcome, Outcome::Done(_)) && self.rng.usize(..16) == 0 {
+            self.reuse_key(&key, path, &body).await;
+        }
         outcome
     }
 

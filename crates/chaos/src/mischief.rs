@@ -75,6 +75,17 @@ impl Visit<'_> {
         }
     }
 
+    /// Sends a key that was used with another body.
+    pub(crate) async fn reuse_key(&mut self, key: &str, path: &str, body: &Value) {
+        let seats = self.wish(SEATS_IN_A_TAB + 1);
+        let other = json!({"seatIds": seats});
+        if other != *body {
+            let (node, fixture) = (self.node(), self.fixture.id.clone());
+            let ask = Ask { key, fixture: &fixture, ..Ask::post(Act::Hold, path, other) };
+            self.person.call(node, ask).await;
+        }
+    }
+
     async fn release_seat(&mut self, hold: &str, seat: u32) {
         let fixture = self.fixture.id.clone();
         let path = format!("/api/matches/{fixture}/allocation/seats/{seat}/release");

@@ -9,6 +9,7 @@ mod holds;
 mod log;
 mod maps;
 mod money;
+mod other_body;
 mod paid_late;
 mod queue;
 mod reasons;
@@ -42,7 +43,7 @@ impl Violation {
 
 /// All violations, in the order of the checks.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
-    let checks: [fn(&Evidence) -> Vec<Violation>; 14] = [
+    let checks: [fn(&Evidence) -> Vec<Violation>; 15] = [
         confirmed::check,
         money::check,
         sales::check,
@@ -55,6 +56,7 @@ pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
         queue::check,
         reasons::check,
         repeats::check,
+        other_body::check,
         maps::check,
         log::check,
         health::check,
