@@ -43,7 +43,7 @@ pub(crate) struct Window {
 }
 
 /// A watcher sees a change within this time, with a debug build on a busy machine.
-const FRAME_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const FRAME_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A partition is loaded within this time after a loss, also when the workers and PostgreSQL fail
 /// meanwhile, one after the other. A later load has another reason.
@@ -93,6 +93,8 @@ pub(crate) struct Evidence {
     /// When a node may be silent for longer than it allows itself: it is frozen, its clock is
     /// wrong, or the network is broken between it and its clients.
     pub(crate) silences: Vec<Window>,
+    /// When a watcher may see changes late: anything but PostgreSQL and the gateway fails.
+    pub(crate) blinds: Vec<Window>,
     /// The seats of each match are 1 to this number.
     pub(crate) seats: u32,
     /// Processes that killed themselves at a failpoint.

@@ -208,6 +208,21 @@ impl Fault {
         matches!(self, Self::Clients(..) | Self::Freeze(Process::Api(_)) | Self::Clock(..))
     }
 
+    /// Watchers may see changes late. Streams need neither a worker nor PostgreSQL nor the gateway,
+    /// as long as the partition is loaded.
+    pub(crate) fn blinds_watchers(&self) -> bool {
+        match self {
+            Self::Kill(Process::Worker(_))
+            | Self::Freeze(Process::Worker(_))
+            | Self::Replace(Process::Worker(_))
+            | Self::DieAt(Process::Worker(_), _)
+            | Self::Clock(Process::Worker(_), _)
+            | Self::Edge(Process::Worker(_), ..)
+            | Self::PoisonJournal(_) => false,
+            other => self.is_alone() || !matches!(other.ground(), Some("postgres" | "gateway")),
+        }
+    }
+
     /// Somebody else does the work of what fails, so people can buy before the fault has ended.
     pub(crate) fn is_replaced(&self, servers: Kind) -> bool {
         match self {

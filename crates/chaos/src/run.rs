@@ -28,6 +28,8 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A purchase must be possible within this time, or the run counts as one that never recovered.
 const RECOVERY_MAX: Duration = Duration::from_secs(60);
 /// What a fault does may be seen this long after its end: the time of a failover.
+/// A watcher has its stream again this long after the end of a fault.
+const BLIND_WINDOW: Duration = Duration::from_secs(5);
 const AFTER_WINDOW: Duration = Duration::from_secs(6);
 
 /// Plays a schedule on servers of its own. Logs are in `dir`.
@@ -78,6 +80,7 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     evidence.deaths = PROCESSES.iter().map(|process| world.process(*process).deaths()).sum();
     let after = sizes(&world);
     evidence.sizes = before.into_iter().zip(after).map(|(b, a)| (b.0, b.1, a.1)).collect();
+    evidence.blinds = windows(&happened, BLIND_WINDOW, Fault::blinds_watchers);
     let (mut violations, seen) = (check::all(&evidence), crate::sometimes::seen(&evidence));
     if schedule.play() == Play::Together {
         violations.extend(examined(&world, &sale).await?);

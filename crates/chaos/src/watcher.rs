@@ -121,6 +121,13 @@ impl View {
             self.loads.push(at);
         }
         self.position = position;
+        if name == "snapshot" {
+            let there = |id: &u32| {
+                let mut seats = data[list].as_array().into_iter().flatten();
+                seats.any(|seat| seat["id"].as_u64() == Some(u64::from(*id)))
+            };
+            self.map.retain(|id, _| there(id));
+        }
         for seat in data[list].as_array().into_iter().flatten() {
             let id = seat["id"].as_u64().or(seat["seatId"].as_u64());
             let (Some(id), Some(state)) = (id, seat["state"].as_str()) else { continue };
@@ -162,5 +169,8 @@ mod tests {
         view.take(at, &event("snapshot", "1-2-0", snapshot));
         assert_eq!((view.map[&1].as_str(), view.snapshots), ("AVAILABLE", 1));
         assert_eq!(view.backwards.len(), 1, "a snapshot may go back");
+        let smaller = r#"{"seats":[{"id":2,"state":"HOLD"}]}"#;
+        view.take(at, &event("snapshot", "1-7-0", smaller));
+        assert_eq!(view.map.keys().collect::<Vec<_>>(), [&2], "a snapshot is the whole map");
     }
 }

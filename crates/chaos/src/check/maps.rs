@@ -2,9 +2,9 @@
 
 use super::Violation;
 use crate::evidence::Evidence;
-use crate::history::{Act, Outcome};
-use crate::watcher::View;
-use std::collections::{BTreeMap, HashMap};
+use crate::history::{Act, Call, Outcome};
+use crate::watcher::{Position, Shown, View};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     let mut found = Vec::new();
@@ -54,8 +54,9 @@ fn at_rest(
 fn converged(evidence: &Evidence, view: &View) -> Option<Violation> {
     let mut maps = evidence.maps.iter();
     let (_, _, map) = maps.find(|map| (&map.0, map.1) == (&view.fixture, view.node))?;
-    let other = |seat: &&u32| map.get(seat) != view.map.get(seat);
-    let seats: Vec<u32> = map.keys().filter(other).copied().collect();
+    let all: BTreeSet<u32> = map.keys().chain(view.map.keys()).copied().collect();
+    let other = |seat: &u32| map.get(seat) != view.map.get(seat);
+    let seats: Vec<u32> = all.into_iter().filter(other).collect();
     if seats.is_empty() {
         return None;
     }
@@ -68,28 +69,33 @@ fn converged(evidence: &Evidence, view: &View) -> Option<Violation> {
 
 /// A sold seat is not shown as free, unless its sale was cancelled.
 fn never_free(evidence: &Evidence, view: &View) -> Vec<Violation> {
-    let mut cancelled: HashMap<u32, usize> = HashMap::new();
+    let mut cancelled: HashMap<u32, BTreeSet<&str>> = HashMap::new();
     for call in &evidence.calls {
         let refused = matches!(call.outcome, Outcome::Refused(400..500, _));
         if call.act != Act::Cancel || call.fixture != view.fixture || refused {
             continue;
         }
-        for seat in all_seats(evidence, &call.about) {
-            *cancelled.entry(seat).or_default() += 1;
+        // A repeated call gives nothing back again.
+        for seat in cancelled_seats(evidence, call) {
+            cancelled.entry(seat).or_default().insert(&call.about);
         }
     }
-    let (mut last, mut freed): (HashMap<u32, &str>, HashMap<u32, usize>) = Default::default();
+    let mut last: HashMap<u32, &Shown> = HashMap::new();
+    let mut freed: HashMap<u32, Vec<Position>> = HashMap::new();
     for shown in &view.shown {
-        if Evidence::happened(&evidence.forgets, shown.at, shown.at) {
-            last.clear(); // a master without the last sales, until the partition is loaded
-        }
-        let before = last.insert(shown.seat, &shown.state);
-        if before == Some("OCCUPIED") && shown.state == "AVAILABLE" {
-            *freed.entry(shown.seat).or_default() += 1;
+        let before = last.insert(shown.seat, shown).filter(|before| before.state == "OCCUPIED");
+        let Some(before) = before.filter(|_| shown.state == "AVAILABLE") else { continue };
+        // A master without the last sales, until the partition is loaded.
+        let lost = |at| Evidence::happened(&evidence.forgets, at, at);
+        let freed = freed.entry(shown.seat).or_default();
+        // A snapshot may repeat what was there before.
+        let again = freed.last().is_some_and(|earlier| shown.position <= *earlier);
+        if !again && !lost(before.at) && !lost(shown.at) {
+            freed.push(shown.position);
         }
     }
-    let too_often = |(seat, times): (u32, usize)| {
-        let allowed = cancelled.get(&seat).copied().unwrap_or(0);
+    let too_often = |(seat, freed): (u32, Vec<Position>)| {
+        let (times, allowed) = (freed.len(), cancelled.get(&seat).map_or(0, BTreeSet::len));
         (times > allowed).then(|| {
             let what = format!(
                 "sold seat {seat} was shown as free {times} times; it was cancelled {allowed} times"
@@ -98,6 +104,15 @@ fn never_free(evidence: &Evidence, view: &View) -> Vec<Violation> {
         })
     };
     freed.into_iter().filter_map(too_often).collect()
+}
+
+/// The seats that somebody wants to give back.
+fn cancelled_seats(evidence: &Evidence, cancel: &Call) -> Vec<u32> {
+    let mut seats = all_seats(evidence, &cancel.about);
+    if let Some(some) = cancel.sent["seatIds"].as_array() {
+        seats.retain(|seat| some.iter().any(|given| given.as_u64() == Some(u64::from(*seat))));
+    }
+    seats
 }
 
 /// The seats of a reservation when it was confirmed.
@@ -117,7 +132,6 @@ fn all_seats(evidence: &Evidence, reservation: &str) -> Vec<u32> {
 mod tests {
     use super::*;
     use crate::check::samples::{call, done, fair};
-    use crate::watcher::Shown;
     use serde_json::json;
     use std::time::Duration;
 
@@ -155,20 +169,39 @@ mod tests {
         evidence.views[0].map.insert(2, "HOLD".to_owned());
         evidence.views[0].backwards.push("(1, 2, 3) came behind (1, 3, 0)".to_owned());
         assert_eq!(invariants(&evidence), [18, 18]);
+        for change in [
+            |map: &mut BTreeMap<u32, String>| drop(map.insert(11, "HOLD".to_owned())),
+            |map: &mut BTreeMap<u32, String>| drop(map.remove(&9)),
+        ] {
+            let mut evidence = fair();
+            change(&mut evidence.views[0].map);
+            assert_eq!(invariants(&evidence), [18]);
+        }
     }
 
     #[test]
     fn a_sold_seat_that_is_shown_as_free_is_found_unless_it_was_cancelled() {
-        let shown = |state: &str| Shown {
-            at: Duration::ZERO,
-            seat: 1,
-            state: state.to_owned(),
-            position: (1, 1, 1),
+        let number = std::cell::Cell::new(0);
+        let shown = |state: &str| {
+            number.set(number.get() + 1);
+            let (at, state) = (Duration::ZERO, state.to_owned());
+            Shown { at, seat: 1, state, position: (1, number.get(), 0) }
         };
         let mut evidence = fair();
         evidence.views[0].shown = vec![shown("OCCUPIED"), shown("AVAILABLE"), shown("OCCUPIED")];
         assert_eq!(invariants(&evidence), [19]);
         evidence.calls.push(done(call(Act::Cancel, 0, "r1"), json!({})));
         assert_eq!(invariants(&evidence), [0; 0]);
+        let again = [shown("OCCUPIED"), shown("AVAILABLE"), shown("OCCUPIED")];
+        evidence.views[0].shown.extend(again);
+        evidence.calls.push(done(call(Act::Cancel, 0, "r1"), json!({})));
+        assert_eq!(invariants(&evidence), [19], "the second call was a repetition of the first");
+        evidence.views[0].shown[4].position = (1, 2, 0);
+        assert_eq!(invariants(&evidence), [0; 0], "a snapshot showed the same again");
+        evidence.views[0].shown.truncate(3);
+        for call in evidence.calls.iter_mut().filter(|call| call.act == Act::Cancel) {
+            call.sent = json!({"seatIds": [2]});
+        }
+        assert_eq!(invariants(&evidence), [19], "it was about another seat");
     }
 }

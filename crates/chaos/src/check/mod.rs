@@ -17,6 +17,7 @@ mod repeats;
 mod sales;
 mod seats;
 mod second;
+mod shown;
 
 use crate::evidence::Evidence;
 
@@ -43,7 +44,7 @@ impl Violation {
 
 /// All violations, in the order of the checks.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
-    let checks: [fn(&Evidence) -> Vec<Violation>; 15] = [
+    let checks: [fn(&Evidence) -> Vec<Violation>; 17] = [
         confirmed::check,
         money::check,
         sales::check,
@@ -59,6 +60,7 @@ pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
         other_body::check,
         maps::check,
         log::check,
+        shown::check,
         health::check,
     ];
     checks.iter().flat_map(|check| check(evidence)).collect()
