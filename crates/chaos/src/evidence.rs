@@ -121,6 +121,8 @@ pub(crate) struct Evidence {
     pub(crate) sizes: Vec<(String, [u64; 3], [u64; 3])>,
 }
 
+    /// Entries of the journal that PostgreSQL did not have in the end.
+    pub(crate) backlog: usize,
 const PAYMENTS: &str = "
     select p.order_id, p.reservation_id::text, p.status, p.amount, p.refunding,
         coalesce((select sum(amount) from refunds

@@ -14,7 +14,7 @@ use crate::schedule::{Play, Schedule};
 use crate::soak::soak;
 use crate::watcher::{Shared, View, watch};
 use crate::world::{HOLD_MS, PAYMENT_MS, PROCESSES, World};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use fastrand::Rng;
 use parking_lot::Mutex;
 use std::path::Path;
@@ -62,12 +62,15 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     let recovery = recovers(&sale).await;
     people_stop.cancel();
     people.await?;
-    let verify = settled(&world).await;
+    let settled = settled(&world).await;
     let mut evidence = wait_for_rest(&world, &sale, &views).await?;
     watchers_stop.cancel();
     watchers.join_all().await;
     evidence.views = views.into_iter().map(|view| std::mem::take(&mut *view.lock())).collect();
-    evidence.verify = verify.err().map(|error| format!("{error:#}")).unwrap_or_default();
+    match settled {
+        Ok(backlog) => evidence.backlog = backlog,
+        Err(error) => evidence.verify = format!("{error:#}"),
+    }
     evidence.recovery = recovery;
     evidence.recovered = recovered;
     evidence.growths = growths;
@@ -138,34 +141,46 @@ async fn recovers(sale: &Sale) -> Option<Duration> {
 /// The exam, after which all servers must agree again.
 async fn examined(world: &World, sale: &Sale) -> Result<Vec<Violation>> {
     let mut found = exam(world, sale).await?;
-    if let Err(error) = agree(world).await {
-        found.push(Violation::new(17, format!("after the exam: {error:#}")));
+    match agree(world).await {
+        Ok(0) => {}
+        Ok(backlog) => {
+            let what = format!("after the exam: {backlog} entries of the journal are on their way");
+            found.push(Violation::new(21, what));
+        }
+        Err(error) => found.push(Violation::new(17, format!("after the exam: {error:#}"))),
     }
     Ok(found)
 }
 
 /// Waits until all servers agree. Entries that nobody can read are put aside first, because they
-/// were written on purpose.
-async fn settled(world: &World) -> Result<()> {
+/// were written on purpose. The number of entries that PostgreSQL still does not have then.
+async fn settled(world: &World) -> Result<usize> {
     // The last holds and reservations end by themselves.
     tokio::time::sleep(Duration::from_millis(HOLD_MS + PAYMENT_MS)).await;
     agree(world).await
 }
 
-async fn agree(world: &World) -> Result<()> {
+async fn agree(world: &World) -> Result<usize> {
     let begun = Instant::now();
     loop {
         let result = world.command(&["verify", "--gateway", "--days", "1"]).await;
-        let Err(error) = result else { return Ok(()) };
-        let text = format!("{error:#}");
+        let text = match &result {
+            Ok(text) => text.clone(),
+            Err(error) => format!("{error:#}"),
+        };
         // Another check looks whether these are the entries that were written to be refused.
         let only_letters = text.lines().any(|line| line.starts_with("dead letter"))
             && !text.lines().any(is_other_disagreement);
-        if only_letters {
-            return Ok(());
+        let backlog = backlog(&text);
+        let agree = (result.is_ok() || only_letters) && backlog.is_some();
+        if let Some(backlog) = backlog.filter(|backlog| agree && *backlog == 0) {
+            return Ok(backlog);
         }
         if begun.elapsed() > SETTLE_TIMEOUT {
-            return Err(error);
+            return match backlog.filter(|_| agree) {
+                Some(backlog) => Ok(backlog),
+                None => result.and_then(|text| bail!("`verify` has no numbers: {text}")),
+            };
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -189,6 +204,11 @@ fn is_other_disagreement(line: &str) -> bool {
 
 /// Collects the evidence, again and again until the maps agree or 15 s are over: frames are on
 /// their way for a moment.
+/// The number of entries of the journal that PostgreSQL does not have, in the last line of `verify`.
+fn backlog(text: &str) -> Option<usize> {
+    text.split_once(" journal entries on their way")?.0.rsplit(' ').next()?.parse().ok()
+}
+
 async fn wait_for_rest(world: &World, sale: &Sale, views: &[Shared]) -> Result<Evidence> {
     let begun = Instant::now();
     loop {
@@ -214,4 +234,17 @@ async fn wait_for_rest(world: &World, sale: &Sale, views: &[Shared]) -> Result<E
 fn windows(happened: &[Happened], after: Duration, which: impl Fn(&Fault) -> bool) -> Vec<Window> {
     let window = |happened: &Happened| Window { from: happened.from, to: happened.to + after };
     happened.iter().filter(|happened| which(&happened.fault)).map(window).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backlog_is_in_the_last_line_of_verify() {
+        let line = "3 matches, 9 taken seats, 7 payments at the gateway, 12 journal entries on \
+                    their way, 0 disagreements\n";
+        assert_eq!(backlog(line), Some(12));
+        assert_eq!(backlog("there is no server"), None);
+    }
 }

@@ -29,6 +29,10 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
         let what = format!("PostgreSQL has refused {} facts", evidence.refused_facts);
         found.push(Violation::new(21, what));
     }
+    if evidence.backlog > 0 {
+        let what = format!("PostgreSQL never got {} entries of the journal", evidence.backlog);
+        found.push(Violation::new(21, what));
+    }
     match evidence.recovery {
         None => found.push(Violation::new(23, "nothing could be bought after all faults")),
         Some(time) if time > RECOVERY_MAX => {
@@ -113,6 +117,7 @@ mod tests {
             (25, slow(Recovered { pace: None, ..after })),
             (17, Evidence { verify: "seat 1".to_owned(), ..fair() }),
             (21, Evidence { dead_letters: 2, refused_facts: 1, ..fair() }),
+            (21, Evidence { backlog: 1, ..fair() }),
             (23, Evidence { recovery: None, ..fair() }),
             (23, Evidence { recovery: Some(Duration::from_secs(31)), ..fair() }),
             (26, Evidence { sizes, ..fair() }),
