@@ -99,6 +99,10 @@ pub(crate) struct Evidence {
     pub(crate) seats: u32,
     /// Processes that killed themselves at a failpoint.
     pub(crate) deaths: u32,
+    /// How often a worker noticed that another one has its partition, as the logs say.
+    pub(crate) lost_leases: usize,
+    /// Payments whose outcome was unknown until a process looked at the gateway, as the logs say.
+    pub(crate) ended_for_others: usize,
     /// From the last fault until a purchase; none when nothing could be bought.
     pub(crate) recovery: Option<Duration>,
     /// The matches with a queue.

@@ -83,6 +83,8 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     evidence.deaths = PROCESSES.iter().map(|process| world.process(*process).deaths()).sum();
     let after = sizes(&world);
     evidence.sizes = before.into_iter().zip(after).map(|(b, a)| (b.0, b.1, a.1)).collect();
+    evidence.lost_leases = logged(dir, "the lease has ended");
+    evidence.ended_for_others = logged(dir, "an unknown outcome is settled");
     evidence.blinds = windows(&happened, BLIND_WINDOW, Fault::blinds_watchers);
     let (mut violations, seen) = (check::all(&evidence), crate::sometimes::seen(&evidence));
     if schedule.play() == Play::Together {
@@ -112,6 +114,17 @@ fn start_watchers(sale: &Sale, stop: &CancellationToken) -> (Vec<Shared>, JoinSe
     for (number, fixture) in sale.fixtures.iter().enumerate() {
         for node in 0..sale.doors.len() {
             let view: Shared = Arc::new(Mutex::new(View::default()));
+/// How many lines of the logs have these words.
+fn logged(dir: &Path, words: &str) -> usize {
+    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let logs = files.filter(|file| file.path().extension().is_some_and(|end| end == "log"));
+    let lines = |file: std::fs::DirEntry| {
+        let text = std::fs::read(file.path()).unwrap_or_default();
+        String::from_utf8_lossy(&text).lines().filter(|line| line.contains(words)).count()
+    };
+    logs.map(lines).sum()
+}
+
             let leaves = (number + node) % 3 == 0;
             let (sale, id) = (sale.clone(), fixture.id.clone());
             watchers.spawn(watch(sale, id, node, leaves, view.clone(), stop.clone()));

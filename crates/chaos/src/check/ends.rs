@@ -56,8 +56,7 @@ fn stale(evidence: &Evidence, tries: &FirstTries<'_>, helds: &[Held<'_>]) -> Vec
         }
     }
     for (call, id) in reserves {
-        let gone = matches!(&call.outcome, Outcome::Refused(_, code) if GONE.contains(&&**code));
-        let held = by_id.get(id).filter(|held| gone && ended_early(evidence, held, call));
+        let held = by_id.get(id).filter(|held| is_gone(call) && ended_early(evidence, held, call));
         if let Some(held) = held {
             complain(10, held, "was gone before its end");
         }
@@ -84,10 +83,33 @@ fn stale(evidence: &Evidence, tries: &FirstTries<'_>, helds: &[Held<'_>]) -> Vec
 fn ended_early(evidence: &Evidence, held: &Held<'_>, call: &Call) -> bool {
     let troubled = Evidence::happened(&evidence.forgets, held.asked, call.ended)
         || Evidence::happened(&evidence.deadlines, held.asked, call.ended);
+    is_early(evidence, held, call) && !troubled
+}
+
+/// The same, whatever has happened to Redis.
+fn is_early(evidence: &Evidence, held: &Held<'_>, call: &Call) -> bool {
     let given_back = held.released < Duration::MAX || !held.given_back.is_empty();
     // A hold ends with the sale of its match, and when it becomes a reservation.
     let may_end = evidence.closes.contains_key(held.fixture) || !held.reservations.is_empty();
-    call.ended + EARLY_MAX < held.asked + HOLD_TTL && !troubled && !given_back && !may_end
+    call.ended + EARLY_MAX < held.asked + HOLD_TTL && !given_back && !may_end
+}
+
+/// How many holds were gone too early after a loss of Redis: writes that it had confirmed.
+pub(crate) fn lost_holds(evidence: &Evidence) -> usize {
+    let tries = FirstTries::of(evidence);
+    let gone = |held: &&Held<'_>| {
+        evidence.calls.iter().filter(|call| call.act == Act::Reserve).any(|call| {
+            call.about.split('+').any(|id| id == held.id)
+                && is_gone(call)
+                && is_early(evidence, held, call)
+                && Evidence::happened(&evidence.forgets, held.asked, call.ended)
+        })
+    };
+    helds(evidence, &tries).iter().filter(gone).count()
+}
+
+fn is_gone(call: &Call) -> bool {
+    matches!(&call.outcome, Outcome::Refused(_, code) if GONE.contains(&&**code))
 }
 
 /// Whether the first request was sent when the sale of its match had ended.

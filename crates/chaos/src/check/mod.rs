@@ -21,6 +21,8 @@ mod shown;
 
 use crate::evidence::Evidence;
 
+pub(crate) use ends::lost_holds;
+
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Violation {
