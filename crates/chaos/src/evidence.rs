@@ -121,12 +121,12 @@ pub(crate) struct Evidence {
     pub(crate) growths: Vec<Growth>,
     /// What `grandstand verify --gateway` found in the end; empty when all agree.
     pub(crate) verify: String,
+    /// Entries of the journal that PostgreSQL did not have in the end.
+    pub(crate) backlog: usize,
     /// Open files, threads and KB of memory of each process, before and after.
     pub(crate) sizes: Vec<(String, [u64; 3], [u64; 3])>,
 }
 
-    /// Entries of the journal that PostgreSQL did not have in the end.
-    pub(crate) backlog: usize,
 const PAYMENTS: &str = "
     select p.order_id, p.reservation_id::text, p.status, p.amount, p.refunding,
         coalesce((select sum(amount) from refunds

@@ -31,6 +31,7 @@ mod servers;
 mod shrink;
 mod soak;
 mod sometimes;
+mod trace;
 mod watcher;
 mod world;
 

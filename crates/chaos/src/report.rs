@@ -3,19 +3,14 @@
 use crate::apart::Recovered;
 use crate::check::Violation;
 use crate::evidence::{Evidence, Growth};
-use crate::history::Call;
 use crate::inject::Happened;
 use crate::schedule::Schedule;
 use crate::sometimes::Seen;
+use crate::trace::details;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
-
-/// Lines of the history of a seat that are shown.
-const LINES: usize = 60;
-/// Violations that are shown with their history.
-const SHOWN: usize = 5;
 
 /// A run and what was found.
 pub(crate) struct Finished {
@@ -80,61 +75,6 @@ impl Finished {
         }
         kinds
     }
-}
-
-/// The violations, each with what happened to its seats.
-fn details(evidence: &Evidence, violations: &[Violation], faults: &[Happened]) -> String {
-    let mut text = String::new();
-    for (number, violation) in violations.iter().enumerate() {
-        let _ = writeln!(text, "invariant {}: {}", violation.invariant, violation.what);
-        if let Some((fixture, seat)) = violation.seats.first().filter(|_| number < SHOWN) {
-            let _ = writeln!(text, "  the history of seat {seat} of match {fixture}:");
-            for line in history(evidence, fixture, *seat, faults).iter().take(LINES) {
-                let _ = writeln!(text, "  {line}");
-            }
-        }
-    }
-    text
-}
-
-/// All calls about a seat, all that was shown of it, and the faults meanwhile, in order.
-fn history(evidence: &Evidence, fixture: &str, seat: u32, faults: &[Happened]) -> Vec<String> {
-    let of_seat = |call: &&Call| call.fixture == fixture && call.seats().contains(&seat);
-    let calls: Vec<&Call> = evidence.calls.iter().filter(of_seat).collect();
-    let ids: Vec<&str> = calls.iter().flat_map(|call| ids(call)).collect();
-    let mut lines: Vec<(Duration, String)> = Vec::new();
-    for call in &evidence.calls {
-        let about = !call.about.is_empty() && ids.contains(&&*call.about);
-        if about || of_seat(&call) {
-            lines.push((call.begun, call.line()));
-        }
-    }
-    for view in evidence.views.iter().filter(|view| view.fixture == fixture) {
-        for shown in view.shown.iter().filter(|shown| shown.seat == seat) {
-            let line = format!(
-                "{:>9.3} s  a watcher of node {} sees {} at {:?}",
-                shown.at.as_secs_f64(),
-                view.node,
-                shown.state,
-                shown.position
-            );
-            lines.push((shown.at, line));
-        }
-    }
-    for Happened { fault, from, to } in faults {
-        let name = fault.name();
-        let ends = to.as_secs_f64();
-        lines.push((*from, format!("{:>9.3} to {ends:>9.3} s  fault: {name}", from.as_secs_f64())));
-    }
-    lines.sort();
-    lines.into_iter().map(|(_, line)| line).collect()
-}
-
-/// The ids that later calls about the same seats name.
-fn ids(call: &Call) -> Vec<&str> {
-    let Some(data) = call.done() else { return vec![] };
-    let ids = [&data["holdId"], &data["id"], &data["reservation"]["id"], &data["payment"]["id"]];
-    ids.into_iter().filter_map(|id| id.as_str()).collect()
 }
 
 /// A table of all runs for people.

@@ -12,6 +12,7 @@ use crate::report::Finished;
 use crate::sale::{PEOPLE, Sale};
 use crate::schedule::{Play, Schedule};
 use crate::soak::soak;
+use crate::trace::whole;
 use crate::watcher::{Shared, View, watch};
 use crate::world::{HOLD_MS, PAYMENT_MS, PROCESSES, World};
 use anyhow::{Context as _, Result, bail};
@@ -27,9 +28,9 @@ use tokio_util::sync::CancellationToken;
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A purchase must be possible within this time, or the run counts as one that never recovered.
 const RECOVERY_MAX: Duration = Duration::from_secs(60);
-/// What a fault does may be seen this long after its end: the time of a failover.
 /// A watcher has its stream again this long after the end of a fault.
 const BLIND_WINDOW: Duration = Duration::from_secs(5);
+/// What a fault does may be seen this long after its end: the time of a failover.
 const AFTER_WINDOW: Duration = Duration::from_secs(6);
 
 /// Plays a schedule on servers of its own. Logs are in `dir`.
@@ -79,16 +80,20 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     evidence.until_loaded();
     evidence.database_losses = windows(&happened, Duration::ZERO, Fault::is_alone);
     evidence.deadlines = windows(&happened, Duration::from_secs(1), Fault::delays_deadlines);
+    evidence.blinds = windows(&happened, BLIND_WINDOW, Fault::blinds_watchers);
     evidence.silences = windows(&happened, Duration::ZERO, Fault::silences_a_node);
     evidence.deaths = PROCESSES.iter().map(|process| world.process(*process).deaths()).sum();
-    let after = sizes(&world);
-    evidence.sizes = before.into_iter().zip(after).map(|(b, a)| (b.0, b.1, a.1)).collect();
     evidence.lost_leases = logged(dir, "the lease has ended");
     evidence.ended_for_others = logged(dir, "an unknown outcome is settled");
-    evidence.blinds = windows(&happened, BLIND_WINDOW, Fault::blinds_watchers);
+    let after = sizes(&world);
+    evidence.sizes = before.into_iter().zip(after).map(|(b, a)| (b.0, b.1, a.1)).collect();
     let (mut violations, seen) = (check::all(&evidence), crate::sometimes::seen(&evidence));
     if schedule.play() == Play::Together {
         violations.extend(examined(&world, &sale).await?);
+    }
+    if !violations.is_empty() {
+        let written = serde_json::to_vec_pretty(&whole(&evidence, &violations, &happened))?;
+        std::fs::write(dir.join("history.json"), written)?;
     }
     let finished = Finished::new(schedule, &evidence, violations, seen, &happened);
     world.stop().await;
@@ -109,11 +114,6 @@ pub(crate) async fn only_exam(schedule: &Schedule, binary: &Path, dir: &Path) ->
     Ok(finished)
 }
 
-fn start_watchers(sale: &Sale, stop: &CancellationToken) -> (Vec<Shared>, JoinSet<()>) {
-    let (mut views, mut watchers) = (Vec::new(), JoinSet::new());
-    for (number, fixture) in sale.fixtures.iter().enumerate() {
-        for node in 0..sale.doors.len() {
-            let view: Shared = Arc::new(Mutex::new(View::default()));
 /// How many lines of the logs have these words.
 fn logged(dir: &Path, words: &str) -> usize {
     let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
@@ -125,6 +125,11 @@ fn logged(dir: &Path, words: &str) -> usize {
     logs.map(lines).sum()
 }
 
+fn start_watchers(sale: &Sale, stop: &CancellationToken) -> (Vec<Shared>, JoinSet<()>) {
+    let (mut views, mut watchers) = (Vec::new(), JoinSet::new());
+    for (number, fixture) in sale.fixtures.iter().enumerate() {
+        for node in 0..sale.doors.len() {
+            let view: Shared = Arc::new(Mutex::new(View::default()));
             let leaves = (number + node) % 3 == 0;
             let (sale, id) = (sale.clone(), fixture.id.clone());
             watchers.spawn(watch(sale, id, node, leaves, view.clone(), stop.clone()));
@@ -199,6 +204,11 @@ async fn agree(world: &World) -> Result<usize> {
     }
 }
 
+/// The number of entries of the journal that PostgreSQL does not have, in the last line of `verify`.
+fn backlog(text: &str) -> Option<usize> {
+    text.split_once(" journal entries on their way")?.0.rsplit(' ').next()?.parse().ok()
+}
+
 /// Whether a line of `verify` is a disagreement about anything but a dead letter.
 fn is_other_disagreement(line: &str) -> bool {
     let kinds = [
@@ -217,11 +227,6 @@ fn is_other_disagreement(line: &str) -> bool {
 
 /// Collects the evidence, again and again until the maps agree or 15 s are over: frames are on
 /// their way for a moment.
-/// The number of entries of the journal that PostgreSQL does not have, in the last line of `verify`.
-fn backlog(text: &str) -> Option<usize> {
-    text.split_once(" journal entries on their way")?.0.rsplit(' ').next()?.parse().ok()
-}
-
 async fn wait_for_rest(world: &World, sale: &Sale, views: &[Shared]) -> Result<Evidence> {
     let begun = Instant::now();
     loop {
