@@ -1,6 +1,6 @@
 //! Reads for `grandstand verify`, which compares the rows with Redis and with the gateway.
 
-use crate::domain::ids::{MatchId, Partition, PaymentId, SeatId};
+use crate::domain::ids::{MatchId, Partition, PaymentId, ReservationId, SeatId};
 use crate::store::columns::seat_in;
 use crate::store::status::PaymentRowStatus;
 use crate::store::{Store, StoreError};
@@ -37,6 +37,12 @@ const STRAY_CLAIMS: &str = "
             and c.seat_id = any (r.seats) and c.match_id = r.match_id
     where c.match_id = any ($1) and r.id is null";
 
+const NOT_PAID_ONCE: &str = "
+    select r.id, count(p.id) as paid from reservations r
+        left join payments p on p.reservation_id = r.id and p.status = 'PAID'
+    where r.match_id = any ($1) and r.status = 'CONFIRMED' and r.amount > 0
+    group by r.id having count(p.id) <> 1";
+
 impl Store {
     /// The payments that have a row, among `payments`.
     pub async fn known_payments(
@@ -72,6 +78,18 @@ impl Store {
         let rows = connection.query(STRAY_CLAIMS, &[&matches]).await?;
         let seats = rows.iter().map(|row| (MatchId(row.get("match_id")), seat_in(row, "seat_id")));
         Ok(seats.collect())
+    }
+
+    /// The sales of a partition that cost something and have no payment that is PAID, or several:
+    /// with the number of those payments.
+    pub async fn sales_not_paid_once(
+        &self,
+        partition: Partition,
+    ) -> Result<Vec<(ReservationId, i64)>, StoreError> {
+        let matches = self.claimed_matches(partition).await?;
+        let connection = self.connection().await?;
+        let rows = connection.query(NOT_PAID_ONCE, &[&matches]).await?;
+        Ok(rows.iter().map(|row| (ReservationId(row.get("id")), row.get("paid"))).collect())
     }
 }
 

@@ -134,6 +134,35 @@ async fn each_disagreement_is_found() {
     node.running.unwrap().stop().await;
 }
 
+/// The newest payment of each sale looks as it should.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sale_without_a_payment_or_with_two_is_found() {
+    let mut node = TestNode::start().await;
+    let fixture = node.open_match().await;
+    let sold = three_sales(&mut node, &fixture.id).await;
+    assert_eq!(kinds(&found(&node).await), BTreeSet::new());
+    let id = |number: usize| sold[number].0["id"].as_str().unwrap();
+    let copy = format!(
+        "insert into payments select (jsonb_populate_record(p, jsonb_build_object('id', \
+         gen_random_uuid(), 'order_id', 'another', 'begun_at', p.begun_at - interval '1 s'))).* \
+         from payments p where reservation_id = '{}'",
+        id(0)
+    );
+    let fail = format!("update payments set status = 'FAILED' where reservation_id = '{}'", id(1));
+    let lose = format!("delete from payments where reservation_id = '{}'", id(2));
+    for statement in [copy, fail, lose] {
+        sql(&node.settings.database_url, &statement).await;
+    }
+    let services = node.services();
+    let found = verify(&services.engine, &services.store).await.unwrap();
+    let named = found.disagreements.iter().map(|fault| (fault.kind, &*fault.about));
+    let named: BTreeSet<_> = named.collect();
+    let wanted = (0..3).map(|number| ("reservation", id(number))).collect();
+    assert_eq!(named, wanted, "{}", found.table());
+    assert!(found.table().contains("2 payments are PAID"), "{}", found.table());
+    node.running.unwrap().stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_repairs_redis() {
     let node = TestNode::start().await;

@@ -198,6 +198,10 @@ async fn sales(
         let what = "claimed in PostgreSQL without a valid reservation";
         verified.disagreements.push(Disagreement::new("claim", name(match_id, seat), what));
     }
+    for (id, paid) in store.sales_not_paid_once(partition).await? {
+        let what = format!("CONFIRMED in PostgreSQL, where {paid} payments are PAID, not 1");
+        verified.disagreements.push(Disagreement::new("reservation", id, what));
+    }
     let mut kept: HashMap<MatchId, HashMap<SeatId, u8>> = HashMap::new();
     for reservation in &reservations {
         add_seats(&mut kept, reservation, verified);
