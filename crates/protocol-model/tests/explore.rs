@@ -53,13 +53,13 @@ fn a_gateway_without_a_reply() {
 
 #[test]
 fn rivals_for_a_seat() {
-    let seen = [Seen::Unknown, Seen::Withdrawn];
+    let seen = [Seen::Unknown, Seen::Withdrawn, Seen::SecondTriesAgain];
     keeps_all("rivals", worlds::rivals, &seen);
 }
 
 #[test]
 fn a_wiped_redis() {
-    let seen = [Seen::Loaded, Seen::Owed, Seen::Asked];
+    let seen = [Seen::Loaded, Seen::Owed, Seen::Asked, Seen::SecondTriesAgain];
     keeps_all("wipe", worlds::wipe, &seen);
 }
 
@@ -71,7 +71,7 @@ fn a_load_with_a_zombie() {
 
 #[test]
 fn a_promoted_standby() {
-    let seen = [Seen::Halted, Seen::Restored, Seen::Moved];
+    let seen = [Seen::Halted, Seen::Restored, Seen::Moved, Seen::SecondTriesAgain];
     keeps_all("promotion", worlds::promotion, &seen);
 }
 

@@ -87,13 +87,21 @@ impl World {
         self.seen.load(Ordering::Relaxed) & 1 << seen as u32 != 0
     }
 
+    /// Whether the buyers could change places: each has one call, and may repeat it as often.
+    fn are_alike(&self) -> bool {
+        let mut repeats = self.confirmations.iter().map(|(_, left)| left);
+        let first = repeats.next();
+        self.cancellations.is_empty() && repeats.all(|left| Some(left) == first)
+    }
+
     /// The steps that are not faults.
     pub fn steps(&self, state: &State, actions: &mut Vec<Action>) {
         let redis = &state.redis;
         for buyer in 0..BUYERS {
             let wants = |call: &Call| call.buyer == buyer && call.at == At::Confirm;
-            // The buyers are alike, so the first one begins.
-            let may = !state.ghost.reserved[buyer] && (buyer == 0 || state.ghost.reserved[0]);
+            // Of buyers who are alike it does not matter which one begins.
+            let is_turn = buyer == 0 || state.ghost.reserved[0] || !self.are_alike();
+            let may = !state.ghost.reserved[buyer] && is_turn;
             let is_free = redis.open && redis.seat == Seat::Free;
             if is_free && may && state.calls.iter().any(wants) {
                 actions.push(Action::Reserve(buyer));

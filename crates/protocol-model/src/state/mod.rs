@@ -185,6 +185,8 @@ pub enum Seen {
     Stale,
     /// A search for orphans settled something.
     Orphan,
+    /// The buyer who may try again was the second to reserve the seat.
+    SecondTriesAgain,
 }
 
 impl State {

@@ -167,6 +167,10 @@ impl State {
     /// A hold that became a reservation, in one step.
     pub fn reserve(&mut self, buyer: usize) {
         self.ghost.reserved[buyer] = true;
+        let tries_again = self.calls.iter().any(|call| call.buyer == buyer && call.left > 0);
+        if tries_again && self.ghost.reserved[1 - buyer] {
+            self.see(Seen::SecondTriesAgain);
+        }
         self.redis.seat = Seat::Of(buyer);
         self.redis.claims[buyer] = Some(Claim {
             state: ClaimState::Pending,
