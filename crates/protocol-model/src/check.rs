@@ -22,9 +22,18 @@ pub struct Explored {
 
 /// Visits all states of a world, or ends at the first that breaks a promise.
 pub fn explore(world: &World) -> Explored {
+    until(world, HasDiscoveries::AnyFailures)
+}
+
+/// Visits all states of a world, or ends at the first that breaks this promise.
+pub fn explore_for(world: &World, promise: &'static str) -> Explored {
+    until(world, HasDiscoveries::AnyOf([promise].into()))
+}
+
+fn until(world: &World, end: HasDiscoveries) -> Explored {
     let begun = Instant::now();
     let checker = world.clone().checker().threads(THREADS);
-    let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let checker = checker.finish_when(end).spawn_bfs().join();
     let found = checker.discoveries().into_iter();
     Explored {
         states: checker.unique_state_count(),

@@ -40,6 +40,10 @@ pub enum Mutant {
     RefundBeforeRow,
     /// The reconciler gives money back that is owed before PostgreSQL has the refund.
     RefundsAtOnce,
+    /// `grandstand restore` writes a sale as a payment that is under way.
+    RestoreAsksAgain,
+    /// A seat and the journal have different slots, so a failover loses writes of the seat alone.
+    SeatsApart,
     /// A load reads PostgreSQL before it begins the epoch there.
     EpochAfterLoad,
 }

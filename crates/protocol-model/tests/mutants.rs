@@ -1,7 +1,7 @@
 //! The model notices when a rule is missing: for each seeded bug the checker finds a state that
 //! breaks a promise.
 
-use grandstand_protocol_model::check::explore;
+use grandstand_protocol_model::check::{explore, explore_for};
 use grandstand_protocol_model::model::World;
 use grandstand_protocol_model::mutants::Mutant;
 use grandstand_protocol_model::worlds;
@@ -11,6 +11,15 @@ fn breaks(world: fn(Option<Mutant>) -> World, mutant: Mutant) {
     let explored = explore(&world(Some(mutant)));
     println!("{mutant:?}: {explored}");
     assert!(!explored.broken.is_empty(), "the checker does not notice {mutant:?}: {explored}");
+}
+
+/// The same until this promise is broken, because other promises would notice the mutant too, or
+/// later.
+fn breaks_promise(world: fn(Option<Mutant>) -> World, mutant: Mutant, promise: &'static str) {
+    let explored = explore_for(&world(Some(mutant)), promise);
+    println!("{mutant:?}: {explored}");
+    let is_broken = explored.broken.iter().any(|(broken, _)| *broken == promise);
+    assert!(is_broken, "`{promise}` does not notice {mutant:?}: {explored}");
 }
 
 #[test]
@@ -106,4 +115,15 @@ fn epoch_after_load() {
 #[test]
 fn refunds_at_once() {
     breaks(worlds::hole, Mutant::RefundsAtOnce);
+}
+
+#[test]
+fn restore_asks_again() {
+    breaks_promise(worlds::promotion, Mutant::RestoreAsksAgain, "a promised sale stays");
+}
+
+#[test]
+fn seats_apart() {
+    let promise = "a seat is never free while its payment is open";
+    breaks_promise(worlds::hole, Mutant::SeatsApart, promise);
 }

@@ -214,15 +214,15 @@ impl World {
             Action::FreeSeat => state.redis.seat = Seat::Free,
             Action::Restore => {
                 if let Agreement::DatabaseLost { announced } = state.agreement(None) {
-                    state.restore(announced);
+                    state.restore(announced, mutant);
                 }
             }
-            Action::Fault(fault) => fail(state, fault),
+            Action::Fault(fault) => fail(state, fault, mutant),
         }
     }
 }
 
-fn fail(state: &mut State, fault: Fault) {
+fn fail(state: &mut State, fault: Fault, mutant: Option<Mutant>) {
     match fault {
         Fault::LeaseLost => {
             state.faults.leases -= 1;
@@ -238,7 +238,11 @@ fn fail(state: &mut State, fault: Fault) {
         }
         Fault::Failover { behind } => {
             if let Some(replica) = state.replica.take() {
-                state.redis = *replica;
+                let newer = std::mem::replace(&mut state.redis, *replica);
+                if mutant == Some(Mutant::SeatsApart) {
+                    let kept = (newer.journal, newer.epoch, newer.committed);
+                    (state.redis.journal, state.redis.epoch, state.redis.committed) = kept;
+                }
                 state.redis.behind = behind.then(|| state.redis.newest());
                 (state.ghost.redis_lost, state.ghost.redis_went_back) = (true, true);
             }
@@ -255,7 +259,7 @@ fn fail(state: &mut State, fault: Fault) {
         Fault::Promotion => {
             if let Some(standby) = state.standby.take() {
                 state.postgres = *standby;
-                state.ghost.database_lost = true;
+                (state.ghost.database_lost, state.ghost.database_went_back) = (true, true);
             }
         }
     }

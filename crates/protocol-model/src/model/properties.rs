@@ -5,7 +5,7 @@ use crate::state::call::{At, Call, Turn};
 use crate::state::postgres::{Reservation, Status};
 use crate::state::reconciler::Reconciler;
 use crate::state::redis::{ClaimState, Seat};
-use crate::state::worker::Work;
+use crate::state::worker::{Agreement, Work};
 use crate::state::{BUYERS, Money, State};
 use stateright::{Model, Property};
 
@@ -18,7 +18,7 @@ pub fn all() -> Vec<Property<World>> {
             paying_has_its_seat(state) && claimed_is_taken(state) && !state.ghost.stray_charge
         }),
         Property::<World>::always("payments halt only after a loss", |_, state| {
-            !state.redis.halted || state.ghost.database_lost
+            !state.redis.halted || state.ghost.database_went_back
         }),
         Property::<World>::always("no fact contradicts the rows", |_, state| {
             state.postgres.dead_letters == 0
@@ -45,12 +45,24 @@ fn sold_once(state: &State) -> bool {
     in_database <= 1 && promised <= 1 && claims <= 1
 }
 
+/// Redis has gone back, and a comparison shows it: a worker will load the partition. A failover
+/// that has lost nothing which PostgreSQL knows is no excuse.
+fn redis_is_behind(state: &State) -> bool {
+    state.ghost.redis_lost && state.agreement(None) != Agreement::Same
+}
+
+/// PostgreSQL has gone back, and does not have all that Redis has told: it will be restored, or
+/// gets the rest from the journal.
+fn database_is_behind(state: &State) -> bool {
+    state.ghost.database_lost && !state.has_all_facts()
+}
+
 /// PostgreSQL has what was promised, unless it has lost commits that nobody has restored yet.
 fn promises_stand(state: &State) -> bool {
     (0..BUYERS).filter(|buyer| is_promised(state, *buyer)).all(|buyer| {
         let row = state.postgres.rows[buyer];
         let is_paid = row.is_some_and(|row| row.status == Status::Paid);
-        is_paid && state.postgres.claims[buyer] || state.ghost.database_lost
+        is_paid && state.postgres.claims[buyer] || database_is_behind(state)
     })
 }
 
@@ -66,7 +78,7 @@ fn paying_has_its_seat(state: &State) -> bool {
 /// what has become of it since. A server that has lost data is loaded or restored first.
 fn claimed_is_taken(state: &State) -> bool {
     let position = state.postgres.position.unwrap_or_default();
-    let is_lost = state.ghost.redis_lost || state.ghost.database_lost;
+    let is_lost = redis_is_behind(state) || database_is_behind(state);
     let behind = state.redis.read(position.id);
     let is_told = |buyer: usize| behind.iter().any(|entry| entry.fact.buyer == buyer);
     let is_taken = |buyer: usize| state.redis.seat == Seat::Of(buyer) || is_told(buyer);

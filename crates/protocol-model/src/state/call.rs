@@ -119,7 +119,7 @@ impl State {
             .is_some_and(|claim| claim.state == ClaimState::Paying && claim.attempt == attempt);
         let has_seat = self.redis.seat == Seat::Of(buyer);
         let ghost = &self.ghost;
-        let is_lost = ghost.redis_lost || ghost.redis_went_back || ghost.database_lost;
+        let is_lost = ghost.redis_lost || ghost.redis_went_back || ghost.database_went_back;
         if !(waits && has_seat || is_lost) {
             self.ghost.stray_charge = true;
         }

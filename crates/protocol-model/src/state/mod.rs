@@ -119,8 +119,11 @@ pub struct Ghost {
     /// Redis has gone back to an earlier state since the start. A mark or a row may have allowed a
     /// charge before that which nobody waits for afterwards, and its money goes back.
     pub redis_went_back: bool,
-    /// PostgreSQL has lost commits since the start.
+    /// PostgreSQL has lost commits, and nobody has restored it since.
     pub database_lost: bool,
+    /// PostgreSQL has lost commits since the start. Payments halt until a worker has seen that it
+    /// was restored, and money of the lost time may still go back.
+    pub database_went_back: bool,
     /// The gateway was asked for money for which no reservation waited, in a Redis that has
     /// lost nothing.
     pub stray_charge: bool,

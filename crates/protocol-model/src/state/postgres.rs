@@ -246,7 +246,7 @@ impl State {
     }
 
     /// `grandstand restore`: what Redis has is written to PostgreSQL.
-    pub fn restore(&mut self, upto: Position) {
+    pub fn restore(&mut self, upto: Position, mutant: Option<Mutant>) {
         let claims = self.redis.claims;
         let live = claims.map(|claim| claim.filter(|claim| claim.state != ClaimState::Pending));
         let kept = self.postgres.kept(None);
@@ -288,6 +288,9 @@ impl State {
             match claim.state {
                 ClaimState::Pending => {}
                 ClaimState::Paying => steps.push(fact(Step::Begun, 0)),
+                ClaimState::Confirmed if mutant == Some(Mutant::RestoreAsksAgain) => {
+                    steps.push(fact(Step::Begun, 0));
+                }
                 ClaimState::Confirmed => steps.push(fact(Step::Approved, 0)),
                 ClaimState::Refunding => {
                     steps.push(fact(Step::Approved, 0));
@@ -303,6 +306,7 @@ impl State {
             self.postgres.step(fact, upto, None);
         }
         self.postgres.position = Some(upto);
+        self.ghost.database_lost = false;
         self.see(Seen::Restored);
     }
 }

@@ -246,7 +246,8 @@ impl State {
         self.has_all_facts() && !at_work && self.orphan_step(buyer).is_some()
     }
 
-    fn has_all_facts(&self) -> bool {
+    /// PostgreSQL has each fact of the journal.
+    pub fn has_all_facts(&self) -> bool {
         let newest = self.redis.newest();
         self.redis.open
             && self
