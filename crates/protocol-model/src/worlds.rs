@@ -196,3 +196,39 @@ pub fn refund_failover(mutant: Option<Mutant>) -> World {
         ..World::default()
     }
 }
+
+/// Two buyers, two workers, each step of them, and Redis loses the last of its writes: the worlds
+/// `failover`, `zombie` and `takeover` at once.
+pub fn crowded_failover(mutant: Option<Mutant>) -> World {
+    let faults = Faults { failovers: 1, ..Faults::default() };
+    World {
+        confirmations: vec![(0, 0), (1, 0)],
+        cancellations: vec![],
+        workers: 2,
+        quick_workers: false,
+        reconcilers: 1,
+        quick_reconcilers: true,
+        faults,
+        may_lose_seat: true,
+        sold: false,
+        mutant,
+        ..World::default()
+    }
+}
+
+/// Two buyers, two workers, each step of them, and PostgreSQL loses the last of its commits.
+pub fn crowded_promotion(mutant: Option<Mutant>) -> World {
+    let faults = Faults { database_losses: 1, leases: 1, ..Faults::default() };
+    World {
+        confirmations: vec![(0, 0), (1, 0)],
+        cancellations: vec![],
+        workers: 2,
+        quick_workers: false,
+        reconcilers: 1,
+        quick_reconcilers: true,
+        faults,
+        sold: false,
+        mutant,
+        ..World::default()
+    }
+}

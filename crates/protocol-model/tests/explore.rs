@@ -86,3 +86,15 @@ fn a_refund_and_a_failover() {
     let seen = [Seen::Back, Seen::Loaded, Seen::Orphan];
     keeps_all("refund_failover", worlds::refund_failover, &seen);
 }
+
+#[test]
+fn two_nodes_and_two_workers_and_a_failover() {
+    let seen = [Seen::Conflict, Seen::Fenced, Seen::Moved, Seen::Hole, Seen::Owed, Seen::Orphan];
+    keeps_all("crowded_failover", worlds::crowded_failover, &seen);
+}
+
+#[test]
+fn two_nodes_and_two_workers_and_a_promotion() {
+    let seen = [Seen::Halted, Seen::Restored, Seen::Moved, Seen::Fenced];
+    keeps_all("crowded_promotion", worlds::crowded_promotion, &seen);
+}

@@ -27,6 +27,9 @@ pub struct World {
     /// A run of the reconciler takes all its steps at once.
     pub quick_reconcilers: bool,
     pub faults: Faults,
+    /// After a failover, an approval may find that another sale has its seat (docs/MODEL.md, "What
+    /// it has found", 4). It becomes a dead letter, and its money must go back.
+    pub may_lose_seat: bool,
     /// The first buyer has bought the seat before.
     pub sold: bool,
     pub mutant: Option<Mutant>,

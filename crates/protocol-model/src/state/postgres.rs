@@ -53,6 +53,8 @@ pub struct Postgres {
     pub rows: [Option<Row>; BUYERS],
     /// Facts that contradict the rows.
     pub dead_letters: u8,
+    /// Approvals of seats that another sale has. They are dead letters, too.
+    pub unclaimed: u8,
 }
 
 /// What an attempt waits for (`UnsettledState`).
@@ -219,7 +221,11 @@ impl State {
                 Ruling::FollowsWithoutClaim if self.postgres.claim(fact.buyer, mutant) => {
                     self.postgres.step(*fact, position, mutant)
                 }
-                Ruling::FollowsWithoutClaim | Ruling::Contradicts => {
+                Ruling::FollowsWithoutClaim => {
+                    self.postgres.unclaimed += 1;
+                    continue;
+                }
+                Ruling::Contradicts => {
                     self.postgres.dead_letters += 1;
                     continue;
                 }
