@@ -1,8 +1,6 @@
 //! The faults that the breaker knows.
 
-use fastrand::Rng;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// One of the processes of Grandstand that run during a sale.
@@ -115,41 +113,6 @@ pub(crate) enum Fault {
     /// Watchers stop to read.
     SlowWatchers,
 }
-
-/// The places where a process can be killed, of `grandstand::failpoint`.
-const FAILPOINTS: [&str; 18] = [
-    "begin.before",
-    "begin.after",
-    "claim.before",
-    "claim.after",
-    "gateway.before",
-    "gateway.after",
-    "outcome.before",
-    "outcome.after",
-    "commit.before",
-    "commit.after",
-    "acknowledge.before",
-    "acknowledge.after",
-    "refund.before",
-    "refund.after",
-    "load.clear",
-    "load.write",
-    "load.epoch",
-    "load.open",
-];
-
-/// Faults of the gateway's emulator; `share` says how many calls are affected.
-const GATEWAY: [&str; 9] = [
-    r#"{"kind":"latency","minMs":500,"maxMs":3000}"#,
-    r#"{"kind":"slowAnswer","minMs":500,"maxMs":3000}"#,
-    r#"{"kind":"dropBefore","share":0.7}"#,
-    r#"{"call":"confirm","kind":"dropAfter","share":0.7}"#,
-    r#"{"call":"cancel","kind":"dropAfter","share":0.7}"#,
-    r#"{"kind":"errorBefore","share":0.7}"#,
-    r#"{"kind":"errorAfter","share":0.7}"#,
-    r#"{"call":"confirm","kind":"inFlight","share":0.5}"#,
-    r#"{"call":"lookup","kind":"dropBefore"}"#,
-];
 
 impl Fault {
     /// The name of its kind, as it is in a schedule.
@@ -277,10 +240,6 @@ impl Process {
             Self::Worker(_) => "worker",
         }
     }
-
-    fn any(rng: &mut Rng) -> Self {
-        if rng.bool() { Self::Api(rng.usize(..2)) } else { Self::Worker(rng.usize(..2)) }
-    }
 }
 
 impl Wire {
@@ -293,111 +252,4 @@ impl Wire {
             Self::LoseReplies => "lost replies",
         }
     }
-
-    fn any(rng: &mut Rng) -> Self {
-        match rng.usize(..5) {
-            0 => Self::Cut,
-            1 => Self::Slow(rng.u16(10..500)),
-            2 => Self::DeafServer,
-            3 => Self::DeafClient,
-            _ => Self::LoseReplies,
-        }
-    }
-}
-
-/// A random fault of those that servers of this kind can have.
-pub(crate) fn any(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
-    match rng.usize(..10) {
-        0 | 1 => of_process(rng),
-        2 => Fault::Edge(Process::any(rng), any_server(kind, rng), Wire::any(rng)),
-        3 | 4 => of_redis(kind, partitions, rng),
-        5 | 6 => of_postgres(rng),
-        7 => Fault::Gateway((*rng.choice(GATEWAY.iter()).unwrap_or(&GATEWAY[0])).to_owned()),
-        8 => Fault::Clients(rng.usize(..2), Wire::any(rng)),
-        _ => match rng.usize(..4) {
-            0 => Fault::PoisonJournal(rng.u16(..partitions)),
-            1 => Fault::Storm,
-            2 => Fault::Overload,
-            _ => Fault::SlowWatchers,
-        },
-    }
-}
-
-/// A fault of each kind that servers of this kind can have, always in the same order.
-pub(crate) fn each(kind: Kind, partitions: u16) -> Vec<Fault> {
-    let (mut rng, mut names) = (Rng::with_seed(0), BTreeSet::new());
-    let faults = std::iter::repeat_with(|| any(kind, partitions, &mut rng)).take(20_000);
-    faults.filter(|fault| names.insert(fault.name())).collect()
-}
-
-fn of_process(rng: &mut Rng) -> Fault {
-    let process = Process::any(rng);
-    match rng.usize(..6) {
-        0 | 1 => Fault::Kill(process),
-        2 => Fault::Freeze(process),
-        3 => Fault::Replace(process),
-        4 => {
-            let place = rng.choice(FAILPOINTS.iter()).unwrap_or(&FAILPOINTS[0]);
-            Fault::DieAt(process, (*place).to_owned())
-        }
-        _ => Fault::Clock(process, seconds(rng)),
-    }
-}
-
-/// Servers of a cluster and Sentinels tell their clients their own addresses, so there is no proxy
-/// before them.
-fn any_server(kind: Kind, rng: &mut Rng) -> Server {
-    match rng.usize(..3) {
-        0 if kind == Kind::Single => Server::Redis,
-        1 => Server::Gateway,
-        _ => Server::Postgres,
-    }
-}
-
-fn of_redis(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
-    let special = match kind {
-        Kind::Single => match rng.usize(..7) {
-            0 => Some(Fault::RedisLosesPower),
-            1 => Some(Fault::RedisLosesDisk),
-            2 => Some(Fault::FlushAll),
-            3 => Some(Fault::RedisDiskFull),
-            4 => Some(Fault::RedisDiskSlow(rng.u16(5..60))),
-            5 => Some(Fault::RedisClock(seconds(rng))),
-            _ => None,
-        },
-        Kind::Sentinel => match rng.usize(..5) {
-            0 => Some(Fault::Failover),
-            1 => Some(Fault::FailoverWithLoss),
-            2 => Some(Fault::TwoMasters),
-            _ => None,
-        },
-        Kind::Cluster => match rng.usize(..5) {
-            0 | 1 => Some(Fault::MoveSlot(rng.u16(..partitions))),
-            2 => Some(Fault::TwoMasters),
-            _ => None,
-        },
-    };
-    special.unwrap_or_else(|| match rng.usize(..4) {
-        0 => Fault::KillRedis,
-        1 => Fault::FreezeRedis,
-        2 => Fault::FlushFunctions,
-        _ => Fault::RedisMemoryFull,
-    })
-}
-
-fn of_postgres(rng: &mut Rng) -> Fault {
-    match rng.usize(..6) {
-        0 => Fault::KillPostgres,
-        1 => Fault::FreezePostgres,
-        2 => Fault::LockPostgres,
-        3 => Fault::PostgresDiskFull,
-        4 => Fault::PostgresFailover,
-        _ => Fault::PostgresForgets,
-    }
-}
-
-/// A minute or an hour, fast or slow.
-fn seconds(rng: &mut Rng) -> i32 {
-    let size = if rng.bool() { 60 } else { 3_600 };
-    if rng.bool() { size } else { -size }
 }

@@ -19,6 +19,7 @@ mod inject;
 mod log;
 mod mischief;
 mod person;
+mod pick;
 mod play;
 mod postgres;
 mod process;

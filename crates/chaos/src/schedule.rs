@@ -1,6 +1,7 @@
 //! The schedule of a run: which fault happens when. The same seed always gives the same one.
 
-use crate::fault::{Fault, Kind, any, each};
+use crate::fault::{Fault, Kind};
+use crate::pick::{any, each};
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
