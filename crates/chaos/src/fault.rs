@@ -22,6 +22,19 @@ pub(crate) enum Server {
     Gateway,
 }
 
+/// What a fault takes away. Two faults of the same ground never happen at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ground {
+    Process(Process),
+    /// The connection between a process and a server.
+    Edge(Process, Server),
+    /// The connection between all clients and an API node.
+    Door(usize),
+    Redis,
+    Postgres,
+    Gateway,
+}
+
 /// What a proxy does to the bytes that go through it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -162,7 +175,7 @@ impl Fault {
             | Self::DieAt(process, _)
             | Self::Edge(process, ..) => worker(process),
             Self::Clock(..) => true,
-            other => other.ground() == Some("redis"),
+            other => other.ground() == Some(Ground::Redis),
         }
     }
 
@@ -200,29 +213,30 @@ impl Fault {
     pub(crate) fn purchase_max(&self, servers: Kind) -> Duration {
         Duration::from_secs(match self {
             Self::Kill(Process::Api(_)) | Self::Replace(Process::Api(_)) => 2,
-            _ if self.ground() == Some("redis") && servers != Kind::Single => 15,
+            _ if self.ground() == Some(Ground::Redis) && servers != Kind::Single => 15,
             _ => 10,
         })
     }
 
-    /// Faults of the same server that must not happen at the same time; `None` goes with all.
-    pub(crate) fn ground(&self) -> Option<&'static str> {
+    /// What it takes away; `None` goes with all.
+    pub(crate) fn ground(&self) -> Option<Ground> {
         match self {
-            Self::Kill(_)
-            | Self::Freeze(_)
-            | Self::Replace(_)
-            | Self::DieAt(..)
-            | Self::Clock(..) => Some("process"),
-            Self::Edge(..) | Self::Clients(..) => Some("edge"),
+            Self::Kill(process)
+            | Self::Freeze(process)
+            | Self::Replace(process)
+            | Self::DieAt(process, _)
+            | Self::Clock(process, _) => Some(Ground::Process(*process)),
+            Self::Edge(process, server, _) => Some(Ground::Edge(*process, *server)),
+            Self::Clients(node, _) => Some(Ground::Door(*node)),
             Self::KillPostgres
             | Self::FreezePostgres
             | Self::LockPostgres
             | Self::PostgresDiskFull
             | Self::PostgresForgets
-            | Self::PostgresFailover => Some("postgres"),
-            Self::Gateway(_) => Some("gateway"),
+            | Self::PostgresFailover => Some(Ground::Postgres),
+            Self::Gateway(_) => Some(Ground::Gateway),
             Self::PoisonJournal(_) | Self::Storm | Self::Overload | Self::SlowWatchers => None,
-            _ => Some("redis"),
+            _ => Some(Ground::Redis),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Carries out the faults of a schedule, each with its end.
 
-use crate::fault::{Fault, Server, Wire};
+use crate::fault::{Fault, Ground, Server, Wire};
 use crate::postgres;
 use crate::sale::Sale;
 use crate::schedule::{Schedule, Step};
@@ -194,7 +194,7 @@ pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<
             postgres::take_over(world, going.standby.context("there is no standby")?).await?;
         }
         // Only the end of a fault of Redis waits for the cluster.
-        fault if fault.ground() == Some("redis") => {
+        fault if fault.ground() == Some(Ground::Redis) => {
             redis_ends(world, fault, going.server).await?;
         }
         _ => {}

@@ -160,6 +160,7 @@ fn go_together(earlier: &Step, later: &Step) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::{Ground, Process};
     use std::collections::BTreeSet;
 
     #[test]
@@ -190,6 +191,38 @@ mod tests {
         }
         assert!(together > 100, "only {together} faults of {} overlap", steps.len());
         assert!(steps.iter().any(|step| step.fault.is_alone()));
+    }
+
+    /// Whether a schedule has two faults at the same time, of these two kinds.
+    fn together(first: impl Fn(&Fault) -> bool, second: impl Fn(&Fault) -> bool) -> bool {
+        (1..=8).any(|seed| {
+            let steps = Schedule::of(seed, Kind::Single, 3_600_000).steps;
+            let of = |which: &dyn Fn(&Fault) -> bool| -> Vec<(u64, u64)> {
+                let steps = steps.iter().filter(|step| which(&step.fault));
+                steps.map(|step| (step.at_ms, step.end_ms())).collect()
+            };
+            let (first, second) = (of(&first), of(&second));
+            first.iter().any(|this| {
+                second.iter().any(|other| this.0 < other.1 && other.0 < this.1)
+            })
+        })
+    }
+
+    #[test]
+    fn all_processes_of_a_kind_fail_together_and_so_do_their_connections() {
+        let dead = |process: Process| {
+            move |fault: &Fault| {
+                let is_dead = matches!(fault, Fault::Kill(_) | Fault::Freeze(_));
+                is_dead && fault.ground() == Some(Ground::Process(process))
+            }
+        };
+        let cut = |process: Process| {
+            move |fault: &Fault| matches!(fault, Fault::Edge(of, ..) if *of == process)
+        };
+        for kind in [Process::Api, Process::Worker] {
+            assert!(together(dead(kind(0)), dead(kind(1))), "{:?}", kind(0));
+            assert!(together(cut(kind(0)), cut(kind(1))), "connections of {:?}", kind(0));
+        }
     }
 
     #[test]
