@@ -4,13 +4,22 @@
 use crate::history::Act;
 use crate::person::Ask;
 use crate::sale::{PEOPLE, Sale};
+use anyhow::Result;
 use futures::StreamExt as _;
 use serde_json::json;
+use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 const WATCHERS: usize = 150;
 const SLOW_WATCHERS: usize = 40;
+/// Maps that each of them asks for. They are more than the buffers of both sides can keep.
+const SLOW_MAPS: usize = 1_000;
+const SLOW_BUFFER_BYTES: u32 = 4 * 1024;
+/// A node that can't write reads no more requests.
+const SLOW_SEND_TIMEOUT: Duration = Duration::from_secs(1);
 const HOLDERS: usize = 60;
 
 /// Many watchers open their streams at once, leave and come back.
@@ -34,18 +43,32 @@ pub(crate) fn storm(sale: &Sale) -> Vec<JoinHandle<()>> {
     (0..WATCHERS).map(watcher).collect()
 }
 
-/// Streams that are opened and never read.
-pub(crate) fn slow_watchers(sale: &Sale) -> Vec<JoinHandle<()>> {
+/// Clients of the nodes themselves, with small buffers, that read nothing: first of many maps,
+/// and then of an event stream. A proxy would read for them, and a single map of a small house
+/// fits into the buffers of the kernel.
+pub(crate) fn slow_watchers(sale: &Sale, nodes: &[u16]) -> Vec<JoinHandle<()>> {
     let watcher = |n: usize| {
-        let path = format!("/api/matches/{}/seats/events", sale.current().id);
-        let url = format!("{}{path}", sale.doors[n % 2]);
+        let path = format!("/api/matches/{}/seats", sale.current().id);
+        let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: slow.example\r\n\r\n");
+        let requests = get(&path).repeat(SLOW_MAPS) + &get(&format!("{path}/events"));
+        let node = SocketAddr::from(([127, 0, 0, 1], nodes[n % nodes.len()]));
         tokio::spawn(async move {
-            let reply = reqwest::Client::new().get(url).send().await;
+            let stream = ask_without_reading(node, requests.as_bytes()).await;
             std::future::pending::<()>().await;
-            drop(reply);
+            drop(stream);
         })
     };
     (0..SLOW_WATCHERS).map(watcher).collect()
+}
+
+/// Sends requests, as many as the node takes, and reads nothing. The connection stays open until
+/// it is dropped.
+async fn ask_without_reading(node: SocketAddr, requests: &[u8]) -> Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(SLOW_BUFFER_BYTES)?;
+    let mut stream = socket.connect(node).await?;
+    let _ = tokio::time::timeout(SLOW_SEND_TIMEOUT, stream.write_all(requests)).await;
+    Ok(stream)
 }
 
 /// One person's phone farm: holds of the same seats without a pause. The person is one of those

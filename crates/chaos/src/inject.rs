@@ -96,7 +96,7 @@ pub(crate) async fn begin(
         Fault::PoisonJournal(partition) => poison(world, *partition).await,
         Fault::Storm => going.crowds = crate::crowd::storm(sale),
         Fault::Overload => going.crowds = crate::crowd::overload(sale),
-        Fault::SlowWatchers => going.crowds = crate::crowd::slow_watchers(sale),
+        Fault::SlowWatchers => going.crowds = crate::crowd::slow_watchers(sale, &world.nodes),
         Fault::KillPostgres => world.postgres.kill().await,
         Fault::FreezePostgres => world.postgres.freeze(),
         Fault::LockPostgres => {

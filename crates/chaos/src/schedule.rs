@@ -13,6 +13,8 @@ pub(crate) const PARTITIONS: u16 = 4;
 const LENGTHS: std::ops::Range<u64> = 200..4_000;
 /// A process starts and must come to its failpoint, so this fault takes longer by so many ms.
 const ARMED_MS: u64 = 4_000;
+/// A node gives up a client that does not read after 10 s, so this fault takes longer, too.
+const SLOW_MS: u64 = 11_000;
 /// The shortest and the longest time between the beginnings of two faults, in ms.
 const PAUSES: std::ops::Range<u64> = 300..3_500;
 /// Faults of a run that has one at a time, how long each takes, and about how long it takes until
@@ -145,7 +147,11 @@ impl Schedule {
 
 /// How much longer a fault takes, in ms.
 fn more_ms(fault: &Fault) -> u64 {
-    if matches!(fault, Fault::DieAt(..)) { ARMED_MS } else { 0 }
+    match fault {
+        Fault::DieAt(..) => ARMED_MS,
+        Fault::SlowWatchers => SLOW_MS,
+        _ => 0,
+    }
 }
 
 /// Whether both may happen. A fault that must be alone has nothing else near it.
@@ -202,9 +208,7 @@ mod tests {
                 steps.map(|step| (step.at_ms, step.end_ms())).collect()
             };
             let (first, second) = (of(&first), of(&second));
-            first.iter().any(|this| {
-                second.iter().any(|other| this.0 < other.1 && other.0 < this.1)
-            })
+            first.iter().any(|this| second.iter().any(|other| this.0 < other.1 && other.0 < this.1))
         })
     }
 
@@ -216,9 +220,7 @@ mod tests {
                 is_dead && fault.ground() == Some(Ground::Process(process))
             }
         };
-        let cut = |process: Process| {
-            move |fault: &Fault| matches!(fault, Fault::Edge(of, ..) if *of == process)
-        };
+        let cut = |process: Process| move |fault: &Fault| matches!(fault, Fault::Edge(of, ..) if *of == process);
         for kind in [Process::Api, Process::Worker] {
             assert!(together(dead(kind(0)), dead(kind(1))), "{:?}", kind(0));
             assert!(together(cut(kind(0)), cut(kind(1))), "connections of {:?}", kind(0));

@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) edges: HashMap<(Process, Server), Proxy>,
     /// Before each API node; clients use only these.
     pub(crate) doors: Vec<Proxy>,
+    /// The ports of the API nodes themselves, for clients whose slowness no proxy may hide.
+    pub(crate) nodes: Vec<u16>,
     pub(crate) gateway: String,
     /// The clock of a partition can be wrong by this, after that of Redis was.
     pub(crate) clock_error: Duration,
@@ -90,6 +92,7 @@ impl World {
             processes: HashMap::new(),
             edges: HashMap::new(),
             doors: vec![],
+            nodes: vec![],
             gateway,
             clock_error: schedule.clock_error(),
             emulator,
@@ -135,7 +138,9 @@ impl World {
         }
         self.processes.insert(process, Supervised::start(launch, true));
         if role == "api" {
-            self.doors.push(Proxy::start(port_of(&listen)?).await);
+            let port = port_of(&listen)?;
+            self.doors.push(Proxy::start(port).await);
+            self.nodes.push(port);
         }
         Ok(())
     }
