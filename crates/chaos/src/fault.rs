@@ -47,6 +47,10 @@ pub(crate) enum Wire {
     DeafServer,
     /// Nothing arrives at the client, until the fault ends.
     DeafClient,
+    /// Nothing arrives at either, until the fault ends.
+    Swallow,
+    /// Each connection breaks after so many bytes, in the middle of a message.
+    Short(u16),
     /// Nothing arrives at the client, and then the connections are closed: replies are lost.
     LoseReplies,
 }
@@ -84,6 +88,10 @@ pub(crate) enum Fault {
     /// `kill -9` of Redis (or of a master), and a restart with its data at the end.
     KillRedis,
     FreezeRedis,
+    /// `kill -9` of a replica (Sentinel, Cluster), and a restart at the end.
+    KillReplica,
+    /// `kill -9` of a Sentinel, and a restart at the end.
+    KillSentinel(usize),
     /// What was not on the disk is lost.
     RedisLosesPower,
     /// The machine of Redis gets another disk, which is empty.
@@ -117,6 +125,8 @@ pub(crate) enum Fault {
     PostgresFailover,
     /// The gateway behaves as one of its own faults says.
     Gateway(String),
+    /// The gateway accepts connections and sends nothing.
+    FreezeGateway,
     /// An entry that nobody can read is in the journal of this partition.
     PoisonJournal(u16),
     /// Twice the number of watchers connects at once.
@@ -135,6 +145,7 @@ impl Fault {
                 let name = map.keys().next().cloned().unwrap_or_default();
                 match self {
                     Self::Edge(_, server, wire) => format!("edge {server:?} {}", wire.name()),
+                    Self::Gateway(text) => gateway_name(text),
                     Self::Clients(_, wire) => format!("clients {}", wire.name()),
                     Self::Kill(process) | Self::Freeze(process) | Self::Replace(process) => {
                         format!("{name} {}", process.name())
@@ -234,7 +245,7 @@ impl Fault {
             | Self::PostgresDiskFull
             | Self::PostgresForgets
             | Self::PostgresFailover => Some(Ground::Postgres),
-            Self::Gateway(_) => Some(Ground::Gateway),
+            Self::Gateway(_) | Self::FreezeGateway => Some(Ground::Gateway),
             Self::PoisonJournal(_) | Self::Storm | Self::Overload | Self::SlowWatchers => None,
             _ => Some(Ground::Redis),
         }
@@ -245,6 +256,12 @@ impl Fault {
     pub(crate) fn is_alone(&self) -> bool {
         matches!(self, Self::PostgresForgets | Self::PostgresFailover)
     }
+}
+
+/// The kind of a fault of the emulator.
+fn gateway_name(text: &str) -> String {
+    let fault: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    format!("gateway {}", fault["kind"].as_str().unwrap_or_default())
 }
 
 impl Process {
@@ -263,6 +280,8 @@ impl Wire {
             Self::Slow(_) => "slow",
             Self::DeafServer => "deaf server",
             Self::DeafClient => "deaf client",
+            Self::Swallow => "black hole",
+            Self::Short(_) => "few bytes",
             Self::LoseReplies => "lost replies",
         }
     }

@@ -13,6 +13,7 @@ use grandstand_faults::wire::ask;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 /// What the faults that are going on need at their ends.
 #[derive(Default)]
@@ -21,7 +22,7 @@ pub(crate) struct Going {
     server: Option<usize>,
     lock: Option<JoinHandle<()>>,
     standby: Option<PrivatePostgres>,
-    crowds: Vec<JoinHandle<()>>,
+    crowds: Vec<AbortOnDropHandle<()>>,
 }
 
 /// A fault and the times when it really began and ended: a busy machine is late.
@@ -93,10 +94,13 @@ pub(crate) async fn begin(
         }
         Fault::Clients(node, wire) => apply(&world.doors[*node], *wire),
         Fault::Gateway(text) => emulator(world, Some(text)).await?,
+        Fault::FreezeGateway => world.emulator.freeze(),
         Fault::PoisonJournal(partition) => poison(world, *partition).await,
-        Fault::Storm => going.crowds = crate::crowd::storm(sale),
-        Fault::Overload => going.crowds = crate::crowd::overload(sale),
-        Fault::SlowWatchers => going.crowds = crate::crowd::slow_watchers(sale, &world.nodes),
+        Fault::Storm => going.crowds = ends_with_fault(crate::crowd::storm(sale)),
+        Fault::Overload => going.crowds = ends_with_fault(crate::crowd::overload(sale)),
+        Fault::SlowWatchers => {
+            going.crowds = ends_with_fault(crate::crowd::slow_watchers(sale, &world.nodes));
+        }
         Fault::KillPostgres => world.postgres.kill().await,
         Fault::FreezePostgres => world.postgres.freeze(),
         Fault::LockPostgres => {
@@ -110,6 +114,11 @@ pub(crate) async fn begin(
     Ok(going)
 }
 
+/// A crowd leaves when its fault ends, also when the run does.
+fn ends_with_fault(crowd: Vec<JoinHandle<()>>) -> Vec<AbortOnDropHandle<()>> {
+    crowd.into_iter().map(AbortOnDropHandle::new).collect()
+}
+
 async fn redis_begins(
     world: &mut World,
     schedule: &Schedule,
@@ -119,6 +128,8 @@ async fn redis_begins(
     let partition = fastrand::Rng::with_seed(schedule.seed).u16(..crate::schedule::PARTITIONS);
     match fault {
         Fault::KillRedis => return Ok(Some(servers.kill(partition).await)),
+        Fault::KillReplica => return servers.kill_replica(partition).await.map(Some),
+        Fault::KillSentinel(number) => servers.sentinel()?.kill_sentinel(*number).await,
         Fault::FreezeRedis | Fault::TwoMasters => {
             return Ok(Some(servers.freeze(partition).await));
         }
@@ -158,9 +169,7 @@ async fn redis_begins(
 
 /// Ends a fault that has begun.
 pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<()> {
-    for crowd in going.crowds {
-        crowd.abort();
-    }
+    drop(going.crowds);
     if let Some(lock) = going.lock {
         lock.abort();
     }
@@ -180,6 +189,7 @@ pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<
         }
         Fault::Clients(node, wire) => heal(&world.doors[*node], *wire),
         Fault::Gateway(_) => emulator(world, None).await?,
+        Fault::FreezeGateway => world.emulator.thaw(),
         Fault::KillPostgres => world.postgres.restart().await?,
         Fault::FreezePostgres => world.postgres.thaw(),
         Fault::PostgresDiskFull => {
@@ -206,6 +216,12 @@ async fn redis_ends(world: &mut World, fault: &Fault, server: Option<usize>) -> 
     let servers = &mut world.servers;
     match fault {
         Fault::KillRedis => servers.restart(server.unwrap_or(0)).await?,
+        Fault::KillReplica => {
+            let replica = server.context("there is no replica")?;
+            servers.restart(replica).await?;
+            servers.wait_until_it_follows(replica).await;
+        }
+        Fault::KillSentinel(number) => servers.sentinel()?.restart_sentinel(*number).await,
         Fault::FreezeRedis => servers.thaw(server.unwrap_or(0)),
         Fault::TwoMasters => {
             let old = server.unwrap_or(0);
@@ -239,6 +255,8 @@ fn apply(proxy: &Proxy, wire: Wire) {
         Wire::Cut => proxy.cut(),
         Wire::Slow(ms) => proxy.slow(Duration::from_millis(ms.into())),
         Wire::DeafServer => proxy.deafen_server(),
+        Wire::Swallow => proxy.swallow(),
+        Wire::Short(bytes) => proxy.shorten(bytes.into()),
         Wire::DeafClient | Wire::LoseReplies => proxy.deafen_clients(),
     }
 }
@@ -284,5 +302,6 @@ pub(crate) fn heal_all(world: &World) {
             }
         }
     }
+    world.emulator.thaw();
     world.doors.iter().for_each(Proxy::resume);
 }

@@ -31,7 +31,7 @@ const PLACES_OF_WORKER: [&str; 11] = [
 ];
 
 /// Faults of the gateway's emulator; `share` says how many calls are affected.
-const GATEWAY: [&str; 9] = [
+const GATEWAY: [&str; 13] = [
     r#"{"kind":"latency","minMs":500,"maxMs":3000}"#,
     r#"{"kind":"slowAnswer","minMs":500,"maxMs":3000}"#,
     r#"{"kind":"dropBefore","share":0.7}"#,
@@ -41,6 +41,10 @@ const GATEWAY: [&str; 9] = [
     r#"{"kind":"errorAfter","share":0.7}"#,
     r#"{"call":"confirm","kind":"inFlight","share":0.5}"#,
     r#"{"call":"lookup","kind":"dropBefore"}"#,
+    r#"{"kind":"rateLimit","perMinute":3}"#,
+    r#"{"call":"confirm","kind":"providerError","share":0.5}"#,
+    r#"{"kind":"duplicate","copies":3}"#,
+    r#"{"kind":"reorder"}"#,
 ];
 
 /// A random fault of those that servers of this kind can have.
@@ -50,6 +54,7 @@ pub(crate) fn any(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
         2 => Fault::Edge(any_process(rng), any_server(kind, rng), any_wire(rng)),
         3 | 4 => of_redis(kind, partitions, rng),
         5 | 6 => of_postgres(rng),
+        7 if rng.usize(..8) == 0 => Fault::FreezeGateway,
         7 => Fault::Gateway(choice(&GATEWAY, rng)),
         8 => Fault::Clients(rng.usize(..2), any_wire(rng)),
         _ => match rng.usize(..4) {
@@ -77,11 +82,13 @@ fn any_process(rng: &mut Rng) -> Process {
 }
 
 fn any_wire(rng: &mut Rng) -> Wire {
-    match rng.usize(..5) {
+    match rng.usize(..7) {
         0 => Wire::Cut,
         1 => Wire::Slow(rng.u16(10..500)),
         2 => Wire::DeafServer,
         3 => Wire::DeafClient,
+        4 => Wire::Swallow,
+        5 => Wire::Short(rng.u16(1..2_000)),
         _ => Wire::LoseReplies,
     }
 }
@@ -125,15 +132,18 @@ fn of_redis(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
             5 => Some(Fault::RedisClock(seconds(rng))),
             _ => None,
         },
-        Kind::Sentinel => match rng.usize(..5) {
+        Kind::Sentinel => match rng.usize(..7) {
             0 => Some(Fault::Failover),
             1 => Some(Fault::FailoverWithLoss),
             2 => Some(Fault::TwoMasters),
+            3 => Some(Fault::KillReplica),
+            4 => Some(Fault::KillSentinel(rng.usize(..3))),
             _ => None,
         },
-        Kind::Cluster => match rng.usize(..5) {
+        Kind::Cluster => match rng.usize(..6) {
             0 | 1 => Some(Fault::MoveSlot(rng.u16(..partitions))),
             2 => Some(Fault::TwoMasters),
+            3 => Some(Fault::KillReplica),
             _ => None,
         },
     };

@@ -1,7 +1,7 @@
 //! The Redis servers of a run, and what can happen to them.
 
 use crate::fault::Kind;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use grandstand_embedded::{Fsync, PrivateRedis, RedisExtras, RedisSettings};
 use grandstand_faults::clock::Clock;
 use grandstand_faults::cluster::PrivateCluster;
@@ -92,6 +92,27 @@ impl Servers {
                 master
             }
         }
+    }
+
+    pub(crate) fn sentinel(&mut self) -> Result<&mut PrivateSentinel> {
+        match self {
+            Self::Sentinel(sentinel) => Ok(sentinel),
+            Self::Single(_) | Self::Cluster(_) => bail!("only servers behind Sentinels"),
+        }
+    }
+
+    /// `kill -9` of a replica of the server that is master; its number.
+    pub(crate) async fn kill_replica(&mut self, partition: u16) -> Result<usize> {
+        let port = self.port_of(partition).await;
+        let info = ask(port, &["INFO", "replication"]).await.map_err(anyhow::Error::msg)?.text();
+        let follows = |port: &u16| info.contains(&format!("port={port},"));
+        let replica = self.ports().iter().position(follows).context("the master has no replica")?;
+        match self {
+            Self::Single(_) => bail!("a server that stands alone has no replica"),
+            Self::Sentinel(sentinel) => sentinel.servers[replica].kill().await,
+            Self::Cluster(cluster) => cluster.kill(replica).await,
+        }
+        Ok(replica)
     }
 
     pub(crate) async fn restart(&mut self, server: usize) -> Result<()> {

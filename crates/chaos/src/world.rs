@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use grandstand_embedded::{PostgresSettings, PrivatePostgres};
 use grandstand_faults::disk::SmallDisk;
 use grandstand_faults::proxy::Proxy;
+use serde_json::json;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::TcpListener;
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// The first administrator.
 pub(crate) const ADMIN: (&str, &str) = ("admin@chaos.example", "the-admin-of-the-breaker");
+/// The gateway. It sends a webhook again after less than a second, and not after a minute.
+const EMULATOR: [&str; 4] = ["toss-emulator", "--webhook-time-factor", "0.01", "--listen"];
 const SECRET: &str = "test_sk_of_the_breaker";
 /// Holds and payments end this soon, so that a run sees many of them end.
 pub(crate) const HOLD_MS: u64 = 4_000;
@@ -47,9 +50,9 @@ pub(crate) struct World {
     /// The ports of the API nodes themselves, for clients whose slowness no proxy may hide.
     pub(crate) nodes: Vec<u16>,
     pub(crate) gateway: String,
-    /// The clock of a partition can be wrong by this, after that of Redis was.
+/// The clock of a partition can be wrong by this, after that of Redis was.
     pub(crate) clock_error: Duration,
-    emulator: Supervised,
+    pub(crate) emulator: Supervised,
     launch: Launch,
     pub(crate) dir: PathBuf,
 }
@@ -80,7 +83,11 @@ impl World {
             log: dir.to_owned(),
         };
         let emulator = Supervised::start(
-            launch.of("gateway", dir, &["toss-emulator", "--listen", &gateway[7..]]),
+            launch.of(
+                "gateway",
+                dir,
+                &EMULATOR.iter().copied().chain([&gateway[7..]]).collect::<Vec<_>>(),
+            ),
             false,
         );
         let mut world = Self {
@@ -104,6 +111,7 @@ impl World {
             world.start_process(process, gateway_port).await?;
         }
         world.wait_until_ready().await?;
+        world.ask_for_webhooks().await?;
         Ok(world)
     }
 
@@ -158,6 +166,15 @@ impl World {
 
     pub(crate) fn process(&self, process: Process) -> &Supervised {
         &self.processes[&process]
+    }
+
+    /// The gateway tells the first node of each change, through its door.
+    async fn ask_for_webhooks(&self) -> Result<()> {
+        let body = json!({"url": format!("{}/api/payments/webhooks/toss", self.door(0))});
+        let url = format!("{}/_emulator/webhook", self.gateway);
+        let reply = reqwest::Client::new().put(url).json(&body).send().await?;
+        reply.error_for_status().context("the gateway sends no webhooks")?;
+        Ok(())
     }
 
     async fn wait_until_ready(&self) -> Result<()> {

@@ -17,6 +17,10 @@ enum Way {
     NothingToServer,
     /// Only bytes to the server.
     NothingToClient,
+    /// Nothing in both directions, as when a firewall drops all packets.
+    Nothing,
+    /// So many bytes in each direction of a connection, which then breaks.
+    Short(usize),
     /// Everything, each piece later by this time.
     Slow(Duration),
 }
@@ -82,6 +86,17 @@ impl Proxy {
         self.set(Way::NothingToClient);
     }
 
+    /// Nothing gets through in both directions, until it resumes. Connections stay open.
+    pub fn swallow(&self) {
+        self.set(Way::Nothing);
+    }
+
+    /// From now on each connection carries so many bytes in a direction, and then breaks in the
+    /// middle of what was sent. New ones break as early.
+    pub fn shorten(&self, bytes: usize) {
+        self.set(Way::Short(bytes));
+    }
+
     /// Each piece arrives later by this time, in both directions.
     pub fn slow(&self, by: Duration) {
         self.set(Way::Slow(by));
@@ -124,9 +139,10 @@ async fn pump(
     mut seen: watch::Receiver<State>,
     stopped: Way,
 ) {
-    let mut buffer = vec![0; 1 << 14];
+    let (mut buffer, mut carried) = (vec![0; 1 << 14], 0);
+    let is_stopped = |way: Way| way == stopped || way == Way::Nothing;
     loop {
-        if seen.wait_for(|state| state.way != stopped).await.is_err() {
+        if seen.wait_for(|state| !is_stopped(state.way)).await.is_err() {
             return;
         }
         let read = tokio::select! {
@@ -140,6 +156,14 @@ async fn pump(
         let way = seen.borrow().way;
         if let Way::Slow(by) = way {
             tokio::time::sleep(by).await;
+        }
+        carried = if let Way::Short(_) = way { carried + length } else { 0 };
+        if let Way::Short(most) = way
+            && carried > most
+        {
+            let rest = length - (carried - most);
+            let _ = to.write_all(&buffer[..rest]).await;
+            return;
         }
         if to.write_all(&buffer[..length]).await.is_err() {
             return;

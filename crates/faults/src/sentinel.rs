@@ -69,9 +69,14 @@ impl PrivateSentinel {
         format!("redis-sentinel://{}?{nodes}&sentinelServiceName={SERVICE}", place(0))
     }
 
-    /// The master, as the first Sentinel says.
+    /// The master, as the first Sentinel says that is alive.
     pub async fn master(&self) -> usize {
-        self.master_of(0).await.expect("a Sentinel knows the master")
+        for sentinel in 0..self.sentinels.len() {
+            if let Some(master) = self.master_of(sentinel).await {
+                return master;
+            }
+        }
+        panic!("no Sentinel knows the master");
     }
 
     /// SIGKILL to the master; the number of the server.
@@ -79,6 +84,17 @@ impl PrivateSentinel {
         let master = self.master().await;
         self.servers[master].kill().await;
         master
+    }
+
+    /// SIGKILL to a Sentinel. Two of three are enough for a failover.
+    pub async fn kill_sentinel(&mut self, sentinel: usize) {
+        self.sentinels[sentinel].kill().await;
+    }
+
+    /// Starts a Sentinel again with what it had learned, and waits until it knows the master.
+    pub async fn restart_sentinel(&mut self, sentinel: usize) {
+        self.sentinels[sentinel].restart().await.unwrap();
+        eventually("a Sentinel knows the master again", || self.master_of(sentinel)).await;
     }
 
     /// Waits until another server is the master, for the Sentinels and for itself; its number.
