@@ -6,6 +6,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod apart;
+mod attempt;
 mod behaviour;
 mod check;
 mod crowd;
@@ -44,7 +45,6 @@ use report::Finished;
 use schedule::Schedule;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Breaks a private installation on purpose, and checks that it keeps its promises.
@@ -140,7 +140,7 @@ async fn play_all() -> Result<ExitCode> {
     let binary = binary(&arguments)?;
     let mut runs = Vec::new();
     for schedule in &schedules {
-        let (run, dir) = attempt(schedule, &binary, arguments.exam).await?;
+        let (run, dir) = attempt::attempt(schedule, &binary, arguments.exam).await?;
         print(format_args!(
             "{}
 ",
@@ -150,7 +150,8 @@ async fn play_all() -> Result<ExitCode> {
             report_failure(&arguments, &run, dir.path())?;
             if arguments.shrink {
                 let small = shrink::shrink(schedule, async |schedule| {
-                    Ok(!attempt(schedule, &binary, arguments.exam).await?.0.violations.is_empty())
+                    let (again, _) = attempt::attempt(schedule, &binary, arguments.exam).await?;
+                    Ok(shrink::is_the_same(&run.violations, &again.violations))
                 })
                 .await?;
                 print("it also fails with only these faults:\n");
@@ -215,23 +216,6 @@ fn binary(arguments: &Arguments) -> Result<PathBuf> {
         binary.display()
     );
     Ok(binary)
-}
-
-/// One run, with a directory for its logs.
-async fn attempt(schedule: &Schedule, binary: &Path, exam: bool) -> Result<(Finished, TempDir)> {
-    let dir = TempDir::with_prefix("grandstand-chaos-")?;
-    let run = if exam {
-        run::only_exam(schedule, binary, dir.path()).await
-    } else {
-        run::run(schedule, binary, dir.path()).await
-    };
-    let run = run.with_context(|| {
-        // The logs are worth more than the space.
-        let kept = dir.path().with_extension("kept");
-        let _ = std::fs::rename(dir.path(), &kept);
-        format!("seed {} could not end; its logs are in {}", schedule.seed, kept.display())
-    })?;
-    Ok((run, dir))
 }
 
 /// Shows the violations, and keeps the logs and the schedule.

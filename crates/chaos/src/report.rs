@@ -3,9 +3,10 @@
 use crate::apart::Recovered;
 use crate::check::Violation;
 use crate::evidence::{Evidence, Growth};
+use crate::fault::Kind;
 use crate::inject::Happened;
 use crate::schedule::Schedule;
-use crate::sometimes::Seen;
+use crate::sometimes::{Seen, WANTED};
 use crate::trace::details;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -48,6 +49,22 @@ impl Finished {
         }
     }
 
+    /// A run that could not end.
+    pub(crate) fn unfinished(schedule: &Schedule, why: &str) -> Self {
+        let violation = Violation::new(0, format!("the run could not end: {why}"));
+        Self {
+            schedule: schedule.clone(),
+            details: format!("seed {}: {}\n", schedule.seed, violation.what),
+            violations: vec![violation],
+            seen: WANTED.iter().map(|name| (*name, 0)).collect(),
+            calls: 0,
+            sales: 0,
+            recovery: None,
+            recovered: vec![],
+            growths: vec![],
+        }
+    }
+
     /// A line for people.
     pub(crate) fn line(&self) -> String {
         let recovery = match self.recovery {
@@ -58,7 +75,7 @@ impl Finished {
             "seed {} {:?}{}: {} faults of {} kinds, {} calls, {} sales, {recovery}, {} violations",
             self.schedule.seed,
             self.schedule.servers,
-            if self.schedule.always { "" } else { " (fsync once a second)" },
+            fsync(&self.schedule),
             self.schedule.steps.len(),
             self.kinds().len(),
             self.calls,
@@ -74,6 +91,16 @@ impl Finished {
             *kinds.entry(step.fault.name()).or_default() += 1;
         }
         kinds
+    }
+}
+
+/// When writes reach the disk, if a reply does not wait for it. The servers of a cluster and those
+/// behind Sentinels never wait for their disks, which no fault takes away.
+fn fsync(schedule: &Schedule) -> &'static str {
+    match (schedule.servers, schedule.always) {
+        (Kind::Single, true) => "",
+        (Kind::Single, false) => " (fsync once a second)",
+        (Kind::Sentinel | Kind::Cluster, _) => " (no fsync)",
     }
 }
 

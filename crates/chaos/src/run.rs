@@ -44,6 +44,8 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     let fees = !schedule.steps.iter().any(|step| step.fault.is_alone());
     let sale = Sale::open(doors, world.gateway.clone(), length, more, fees).await?;
     let (people_stop, watchers_stop) = (CancellationToken::new(), CancellationToken::new());
+    // Also when the run can't end, so that nobody is in the way of the next one.
+    let _people_end = people_stop.clone().drop_guard();
     let (views, watchers) = start_watchers(&sale, &watchers_stop);
     let before = sizes(&world);
     let people = {

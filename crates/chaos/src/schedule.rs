@@ -58,7 +58,8 @@ pub(crate) enum Play {
 pub(crate) struct Schedule {
     pub(crate) seed: u64,
     pub(crate) servers: Kind,
-    /// Whether Redis writes to the disk before it replies. Otherwise it does so once a second.
+    /// Whether a single Redis writes to the disk before it replies. Otherwise it does so once a
+    /// second. The servers of the other kinds leave it to the system.
     pub(crate) always: bool,
     /// Each fault begins when the last one is over, and its recovery is measured.
     #[serde(default)]

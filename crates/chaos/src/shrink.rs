@@ -1,5 +1,6 @@
 //! Finds a short schedule that still fails: tries without halves, quarters and so on.
 
+use crate::check::Violation;
 use crate::schedule::{Schedule, Step};
 use anyhow::Result;
 
@@ -28,10 +29,26 @@ pub(crate) async fn shrink(
     Ok(Schedule { steps, ..schedule.clone() })
 }
 
+/// Whether a run has failed as the first one did: it broke one of the same invariants. Another
+/// failure is something else, and has a schedule of its own.
+pub(crate) fn is_the_same(first: &[Violation], again: &[Violation]) -> bool {
+    again.iter().any(|found| first.iter().any(|other| other.invariant == found.invariant))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fault::{Fault, Kind};
+
+    #[test]
+    fn another_invariant_is_another_failure() {
+        let of = |numbers: &[u8]| -> Vec<Violation> {
+            numbers.iter().map(|number| Violation::new(*number, "broken")).collect()
+        };
+        assert!(is_the_same(&of(&[3, 17]), &of(&[18, 17])));
+        assert!(!is_the_same(&of(&[3, 17]), &of(&[18])));
+        assert!(!is_the_same(&of(&[3]), &of(&[])));
+    }
 
     #[tokio::test]
     async fn only_the_faults_that_matter_stay() -> Result<()> {
