@@ -70,7 +70,7 @@ advisories: ## Look for known weaknesses of dependencies; needs the network and 
 breaker: ## Break a private installation at random, and check each promise (ARGS="--seeds 1..20")
 	@scripts/setup run
 	@$(CARGO) build --locked --bin grandstand --bin grandstand-chaos
-	@$(target_dir)/debug/grandstand-chaos $(or $(ARGS),--seeds 1..10 --seconds 240 --see-all)
+	@$(target_dir)/debug/grandstand-chaos $(or $(ARGS),--seeds 1..12 --seconds 240 --see-all)
 
 chaos: ## Repeat failures for half an hour or more (ARGS=kills for the tests with this in their name)
 	@scripts/setup run
