@@ -53,7 +53,7 @@ pub(crate) struct World {
     /// The ports of the API nodes themselves, for clients whose slowness no proxy may hide.
     pub(crate) nodes: Vec<u16>,
     pub(crate) gateway: String,
-/// The clock of a partition can be wrong by this, after that of Redis was.
+    /// The clock of a partition can be wrong by this, after that of Redis was.
     pub(crate) clock_error: Duration,
     pub(crate) emulator: Supervised,
     launch: Launch,
