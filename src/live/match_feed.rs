@@ -93,7 +93,7 @@ impl MatchFeed {
     pub fn reset(&self, snapshot: &Snapshot) {
         let mut map = self.map.lock();
         let mut recent = std::mem::take(&mut map.recent);
-        recent.forget(map.position, snapshot.position);
+        recent.forget();
         let match_event = map.match_event.clone();
         let (index, free) = (&self.site.index, self.free.clone());
         *map = SeatMap::new(index, self.plan, snapshot, match_event, recent, free);

@@ -22,6 +22,8 @@ pub(super) struct Flush {
     pub from: StreamId,
     pub to: Position,
     pub version: u64,
+    /// The ids of its entries of the stream, in order: those after `from`, up to `to`.
+    pub entries: Vec<StreamId>,
     /// Index of the seat in the plan, and its letter; sorted by index.
     pub changed: Vec<(u32, u8)>,
     /// The line, when it moved.
@@ -40,9 +42,8 @@ pub(super) struct RecentFlushes {
     flushes: VecDeque<Flush>,
     /// The sum of `Flush::size` over the flushes.
     size: usize,
-    /// Redis has lost the entries behind the first id and up to the second. A client that was there
-    /// has seen changes that no longer count.
-    lost: Option<(StreamId, StreamId)>,
+    /// The ids of the entries since the last flush, in order.
+    unflushed: Vec<StreamId>,
 }
 
 /// The flushes that a client has missed: the index of the first one, and their count.
@@ -58,10 +59,16 @@ impl RecentFlushes {
         self.number
     }
 
-    /// Adds a flush of a match with this number of seats. Flushes with more changes than the match
-    /// has seats are not kept, because a snapshot says the same in fewer bytes. So a node needs
-    /// little memory for many small matches.
-    pub(super) fn push(&mut self, flush: Flush, seats: usize) {
+    /// Notes an entry of the stream, which the next flush will tell.
+    pub(super) fn note(&mut self, id: StreamId) {
+        self.unflushed.push(id);
+    }
+
+    /// Adds a flush of the entries since the last one, in a match with this number of seats.
+    /// Flushes with more changes than the match has seats are not kept, because a snapshot says the
+    /// same in fewer bytes. So a node needs little memory for many small matches.
+    pub(super) fn push(&mut self, mut flush: Flush, seats: usize) {
+        flush.entries = std::mem::take(&mut self.unflushed);
         self.size += flush.size();
         self.flushes.push_back(flush);
         while self.flushes.len() > FLUSHES_MAX
@@ -76,10 +83,9 @@ impl RecentFlushes {
     }
 
     /// Forgets all flushes after a reset of the map, because no watcher can follow it from its
-    /// cursor. `before` and `now`: the positions of the map before and after the reset.
-    pub(super) fn forget(&mut self, before: Position, now: Position) {
-        let lost_some = before.epoch == now.epoch && now.id < before.id;
-        self.lost = lost_some.then_some((now.id, before.id));
+    /// cursor.
+    pub(super) fn forget(&mut self) {
+        self.unflushed.clear();
         self.flushes.clear();
         self.size = 0;
         self.number += 1;
@@ -100,13 +106,16 @@ impl RecentFlushes {
         Some(Missed { first, count })
     }
 
-    /// The flushes after an id of this epoch; `None` when some of them are not kept. `upto`: where
-    /// the last flush ended. The id may lie within a flush, because another node has flushed at
-    /// other ids. Such a flush is sent whole, because the last state of a seat wins.
+    /// The flushes after an entry of this epoch; `None` when some of them are not kept, or when the
+    /// stream has no such entry. Then Redis has lost it in a failover, and a client that was there
+    /// has seen changes that no longer count. `upto`: where the last flush ended. The entry may lie
+    /// within a flush, because another node has flushed at other entries. Such a flush is sent
+    /// whole, because the last state of a seat wins.
     pub(super) fn after_id(&self, id: StreamId, upto: StreamId) -> Option<Missed> {
         let known_from = self.flushes.front().map_or(upto, |flush| flush.from);
-        let lost = self.lost.is_some_and(|(first, last)| first < id && id <= last);
-        if id < known_from || lost {
+        let ends_before = self.flushes.partition_point(|flush| flush.to.id < id);
+        let around = self.flushes.get(ends_before).map_or(&self.unflushed, |flush| &flush.entries);
+        if id != known_from && around.binary_search(&id).is_err() {
             return None;
         }
         let first = self.flushes.partition_point(|flush| flush.to.id <= id);
@@ -139,6 +148,7 @@ impl RecentFlushes {
                 }
             };
             flush.from = *before;
+            flush.entries.push(*id);
             // The flush already has the later changes, and they win.
             let mut changed: HashMap<u32, u8> = HashMap::new();
             for (seat, letter) in seats {
@@ -152,6 +162,7 @@ impl RecentFlushes {
         }
         recent.flushes.extend(first);
         recent.flushes.make_contiguous().reverse();
+        recent.flushes.iter_mut().for_each(|flush| flush.entries.reverse());
         recent.size = recent.flushes.iter().map(Flush::size).sum();
         recent
     }
@@ -177,6 +188,7 @@ impl Flush {
             from,
             to,
             version,
+            entries: vec![],
             changed: vec![],
             line: None,
             match_changed: false,
@@ -184,9 +196,10 @@ impl Flush {
         }
     }
 
-    /// Its changes, and at least 1 because also a flush without changed seats takes memory.
+    /// Its changes or its entries, whichever are more, and at least 1 because also a flush without
+    /// any takes memory.
     fn size(&self) -> usize {
-        self.changed.len().max(1)
+        self.changed.len().max(self.entries.len()).max(1)
     }
 }
 
@@ -198,7 +211,6 @@ mod tests {
     fn kept(seats: usize, changes: u32) -> usize {
         let mut recent = RecentFlushes::default();
         for number in 0..3_000 {
-            let id = |number| StreamId { ms: number, seq: 0 };
             let to = Position { epoch: 1, id: id(number + 1) };
             let mut flush = Flush::empty(id(number), to, number + 1);
             flush.changed = (0..changes).map(|at| (at, b'H')).collect();
@@ -206,6 +218,62 @@ mod tests {
         }
         assert_eq!(recent.size, recent.flushes.iter().map(Flush::size).sum::<usize>());
         recent.flushes.len()
+    }
+
+    const fn id(ms: u64) -> StreamId {
+        StreamId { ms, seq: 0 }
+    }
+
+    /// A flush of entries with these times, after `from`.
+    fn push(recent: &mut RecentFlushes, from: u64, entries: &[u64]) {
+        entries.iter().for_each(|ms| recent.note(id(*ms)));
+        let to = Position { epoch: 1, id: id(*entries.last().unwrap_or(&from)) };
+        recent.push(Flush::empty(id(from), to, 1), 25);
+    }
+
+    /// Between two entries there may have been others, which Redis has lost.
+    #[test]
+    fn a_client_continues_after_each_entry_of_the_stream_and_after_nothing_else() {
+        let mut recent = RecentFlushes::default();
+        push(&mut recent, 10, &[20, 30]);
+        push(&mut recent, 30, &[]);
+        push(&mut recent, 30, &[40]);
+        recent.note(id(50));
+        let counts = |recent: &RecentFlushes, ms, upto| {
+            recent.after_id(id(ms), id(upto)).map(|missed| missed.count)
+        };
+        let expected = [(10, 3), (20, 3), (30, 1), (40, 0), (50, 0)];
+        for (ms, count) in expected {
+            assert_eq!(counts(&recent, ms, 40), Some(count), "{ms}");
+        }
+        for ms in [5, 15, 25, 35, 45, 55] {
+            assert_eq!(counts(&recent, ms, 40), None, "{ms}");
+        }
+        recent.forget();
+        assert_eq!([40, 50, 30, 35].map(|ms| counts(&recent, ms, 30)), [None, None, Some(0), None]);
+    }
+
+    /// The same from the entries that a map which starts has read.
+    #[test]
+    fn a_new_map_knows_each_entry_that_led_to_it() {
+        let entry = |number: u64| {
+            let text = |name: &str, value: u64| (name.to_owned(), value.to_string());
+            let told = ("d".to_owned(), format!("H{number}"));
+            let fields = [text("p", number - 1), text("v", number), told];
+            (id(number * 40), Fields::from_iter(fields))
+        };
+        let entries: Vec<_> = (1..=6).map(entry).collect();
+        let at = Position { epoch: 1, id: id(240) };
+        let recent = RecentFlushes::of_entries(&entries, at, 6, |seat| Some(seat.0));
+        let seats = |ms| -> Option<usize> {
+            let missed = recent.after_id(id(ms), at.id)?;
+            Some(recent.of(missed).map(|flush| flush.changed.len()).sum())
+        };
+        // Two entries are a flush, which is sent whole.
+        let expected = [Some(5), Some(4), Some(4), Some(2), Some(2), Some(0)];
+        let found: Vec<_> = (1..=6).map(|number| seats(number * 40)).collect();
+        assert_eq!(found, expected);
+        assert_eq!([0, 60, 100, 239, 241].map(seats), [None; 5]);
     }
 
     #[test]

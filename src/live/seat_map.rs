@@ -109,7 +109,7 @@ impl SeatMap {
             self.line.apply(text, Instant::now());
             self.line_moved = true;
             self.snapshots.clear();
-            self.position.id = id;
+            self.advance(id);
             return Ok(());
         }
         let number = |name: &str| fields.get(name).and_then(|text| text.parse::<u64>().ok());
@@ -132,10 +132,15 @@ impl SeatMap {
         }
         // The line shows whether the match is sold out, and whether seats may come back.
         self.line_moved |= before != line_shows(self);
-        self.position.id = id;
         self.version = version;
         self.snapshots.clear();
+        self.advance(id);
         Ok(())
+    }
+
+    fn advance(&mut self, id: StreamId) {
+        self.position.id = id;
+        self.recent.note(id);
     }
 
     /// Applies a change of the match besides its seats.

@@ -4,6 +4,7 @@ use crate::support::events::EventStream;
 use crate::support::node::{TestNode, eventually, eventually_within};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
+use grandstand::node::NodeRole;
 use grandstand::redis::keys::{MatchKeys, PartitionKeys};
 use serde_json::json;
 use std::time::Duration;
@@ -77,6 +78,39 @@ async fn a_map_notices_that_redis_has_lost_entries() {
     node.finish().await;
 }
 
+/// It must not continue from a change that its map has never seen, although it knows what came
+/// before and after that change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_started_later_sends_a_snapshot_after_a_lost_entry() {
+    let node = TestNode::start().await;
+    let (fixture, fan) = (node.open_match().await, node.user("fan").await);
+    let id = fixture.match_id();
+    let (keys, of) = (MatchKeys(id), PartitionKeys(id.partition()));
+    let path = fixture.path("/blocks/1/seats/events");
+    fan.hold(&fixture.id, &[1]).await.expect(201);
+    let mut map = EventStream::open(&format!("{}{path}", node.url()), None).await;
+    map.wait_for(1, "HOLD").await;
+    let kept = map.last_id.clone();
+    let behind = vec![keys.changes(), keys.seats(), keys.meta(), of.claims()];
+    let replica = Replica::of(&node, behind).await;
+    fan.hold(&fixture.id, &[2]).await.expect(201);
+    map.wait_for(2, "HOLD").await;
+    let lost = map.last_id.clone();
+    replica.take_over().await;
+    fan.hold(&fixture.id, &[3]).await.expect(201);
+    let second = node.another_node(NodeRole::Api).await;
+    let url = format!("{}{path}", second.url());
+    let mut back = EventStream::open(&url, Some(&lost)).await;
+    assert_eq!(back.next().await.unwrap().name, "snapshot");
+    assert_eq!((back.seats[&2].as_str(), back.seats[&3].as_str()), ("AVAILABLE", "HOLD"));
+    // The change before is not lost, so a client that was there gets only the changes since.
+    let mut back = EventStream::open(&url, Some(&kept)).await;
+    assert_eq!(back.next().await.unwrap().name, "changes");
+    assert_eq!((back.seats.get(&1), back.seats[&3].as_str()), (None, "HOLD"));
+    second.stop().await;
+    node.finish().await;
+}
+
 /// The catalogue is read again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_notices_that_redis_has_lost_notices() {
@@ -88,7 +122,7 @@ async fn a_node_notices_that_redis_has_lost_notices() {
         let data = node.guest().get(&fixture.path("")).await.expect(200);
         data["homeTeam"].as_str().unwrap().to_owned()
     };
-    let second = node.another_node(grandstand::node::NodeRole::Api).await;
+    let second = node.another_node(NodeRole::Api).await;
     let replica = Replica::of(&node, vec![of.matches(), of.notices()]).await;
     let body = json!({"siteId": fixture.site_id, "homeTeam": "KT Wiz", "awayTeam": "Doosan Bears",
         "startsAt": "2030-05-05T05:00:00Z"});
