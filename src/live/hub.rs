@@ -8,12 +8,11 @@ use crate::domain::position::StreamId;
 use crate::engine::Engine;
 use crate::engine::error::{EngineError, Noun, Refusal};
 use crate::live::catalog::Catalog;
+use crate::live::feeds::{Feeds, Message};
 use crate::live::flush_schedule::FlushSchedule;
 use crate::live::match_feed::MatchFeed;
 use crate::live::shard::Shards;
 use crate::stream::tail::Tail;
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
@@ -30,25 +29,11 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Messages that a feed takes at once. More lock its map for longer.
 const MESSAGES_MAX: usize = 1000;
 
-enum Message {
-    Entry(StreamId, Fields),
-    /// The match has changed besides its seats, and the feed has the change.
-    Changed,
-    /// Start again from a snapshot.
-    Reset,
-}
-
-struct Running {
-    feed: Arc<MatchFeed>,
-    sender: mpsc::UnboundedSender<Message>,
-}
-
 /// All feeds of the node.
 pub struct Hub {
     engine: Arc<Engine>,
     catalog: Arc<Catalog>,
-    tail: OnceLock<Tail>,
-    running: Mutex<HashMap<MatchId, Running>>,
+    feeds: Feeds<OnceLock<Tail>>,
     /// One feed of each partition starts at a time, because two for one match would follow its
     /// stream twice. Only one of all would let a Redis that does not reply stop all others.
     starting: Vec<AsyncMutex<()>>,
@@ -63,8 +48,7 @@ impl Hub {
         Self {
             engine,
             catalog,
-            tail: OnceLock::new(),
-            running: Mutex::default(),
+            feeds: Feeds::new(OnceLock::new()),
             starting,
             shards: Shards::default(),
         }
@@ -72,17 +56,17 @@ impl Hub {
 
     /// Takes the readers of the streams. They start after the hub, because they need it.
     pub fn set_tail(&self, tail: Tail) {
-        let _ = self.tail.set(tail);
+        let _ = self.feeds.readers.set(tail);
     }
 
     /// Whether the streams of a partition were read within this time.
     pub fn hears(&self, partition: Partition, within: Duration) -> bool {
-        self.tail.get().is_some_and(|tail| tail.hears(partition, within))
+        self.feeds.readers.get().is_some_and(|tail| tail.hears(partition, within))
     }
 
     /// The longest time for which nothing was received from the streams of a partition.
     pub fn silence(&self) -> Duration {
-        self.tail.get().map_or(Duration::ZERO, Tail::silence)
+        self.feeds.readers.get().map_or(Duration::ZERO, Tail::silence)
     }
 
     /// The feed of a match; it starts when it does not run yet.
@@ -103,7 +87,9 @@ impl Hub {
             if let Some(feed) = self.current(id) {
                 return Ok(feed);
             }
-            self.end(id);
+            if let Some(outdated) = self.feeds.get(id) {
+                self.end(&outdated);
+            }
             let (fixture, site) =
                 self.catalog.fixture_with_site(id).ok_or(Refusal::NotFound(Noun::Match))?;
             if fixture.archived {
@@ -113,9 +99,7 @@ impl Hub {
             let upto = snapshot.position.id;
             let before = self.engine.changes_before(id, upto, HISTORY_ENTRIES_MAX).await?;
             let feed = Arc::new(MatchFeed::new(&fixture, site, &snapshot, &before));
-            let (sender, receiver) = mpsc::unbounded_channel();
-            self.running.lock().insert(id, Running { feed: feed.clone(), sender });
-            self.follow(id, upto);
+            let receiver = self.feeds.start(&feed, upto);
             tokio::spawn(run(self.clone(), feed.clone(), receiver));
             // The match or its plan may have changed meanwhile, so both are read once more.
             self.follow_match(&feed);
@@ -124,7 +108,7 @@ impl Hub {
 
     /// The running feed of a match, unless the match has another plan now.
     fn current(&self, id: MatchId) -> Option<Arc<MatchFeed>> {
-        let feed = self.running.lock().get(&id)?.feed.clone();
+        let feed = self.feeds.get(id)?;
         feed.touch();
         (!self.is_outdated(&feed)).then_some(feed)
     }
@@ -144,11 +128,9 @@ impl Hub {
     /// end with their streams. A client that comes back starts a new feed, and gets a snapshot. The
     /// other feeds send the change of their match to their watchers.
     pub fn follow_catalog(&self) {
-        let feeds: Vec<Arc<MatchFeed>> =
-            self.running.lock().values().map(|running| running.feed.clone()).collect();
-        for feed in feeds {
+        for feed in self.feeds.all() {
             if self.is_outdated(&feed) {
-                self.end(feed.match_id);
+                self.end(&feed);
             } else {
                 self.follow_match(&feed);
             }
@@ -157,71 +139,41 @@ impl Hub {
 
     fn follow_match(&self, feed: &MatchFeed) {
         if feed.follow(&self.catalog) {
-            self.send(feed.match_id, Message::Changed);
-        }
-    }
-
-    fn send(&self, id: MatchId, message: Message) {
-        if let Some(running) = self.running.lock().get(&id) {
-            let _ = running.sender.send(message);
-        }
-    }
-
-    fn follow(&self, id: MatchId, from: StreamId) {
-        if let Some(tail) = self.tail.get() {
-            tail.watch(id, from);
+            self.feeds.send(feed.match_id, Message::Changed);
         }
     }
 
     /// Takes an entry of the stream of a match.
     pub fn take_entry(&self, id: MatchId, at: StreamId, fields: Fields) {
-        self.send(id, Message::Entry(at, fields));
+        self.feeds.send(id, Message::Entry(at, fields));
     }
 
     /// Resets the feed of a match, because the stream of the match has lost entries.
     pub fn restart(&self, id: MatchId) {
-        self.send(id, Message::Reset);
+        self.feeds.send(id, Message::Reset);
     }
 
     /// Resets all feeds of this partition that belong to a different epoch.
     pub fn reset(&self, partition: Partition, epoch: u64) {
-        for (id, running) in self.running.lock().iter() {
-            if id.partition() == partition && running.feed.epoch() != epoch {
-                let _ = running.sender.send(Message::Reset);
-            }
-        }
+        self.feeds.reset(partition, epoch);
     }
 
-    /// Ends the feed of a match and its streams.
-    fn end(&self, id: MatchId) {
-        let Some(running) = self.running.lock().remove(&id) else { return };
-        if let Some(tail) = self.tail.get() {
-            tail.unwatch(id);
+    /// Ends a feed and its streams.
+    fn end(&self, feed: &Arc<MatchFeed>) {
+        if self.feeds.end(feed) {
+            feed.end();
+            self.shards.notify(feed.match_id);
         }
-        running.feed.end();
-        self.shards.notify(id);
-    }
-
-    /// Whether a feed is the running feed of its match.
-    fn runs(&self, feed: &Arc<MatchFeed>) -> bool {
-        let running = self.running.lock();
-        running.get(&feed.match_id).is_some_and(|running| Arc::ptr_eq(&running.feed, feed))
     }
 
     /// Drops the feeds that nobody has used for a minute.
     pub fn drop_idle(&self) {
-        self.running.lock().retain(|id, running| {
-            let idle = running.feed.idle_since().is_some_and(|at| at.elapsed() > FEED_IDLE_TIMEOUT);
-            if idle && let Some(tail) = self.tail.get() {
-                tail.unwatch(*id);
-            }
-            !idle
-        });
+        self.feeds.drop_idle(FEED_IDLE_TIMEOUT);
     }
 
     /// The number of running feeds.
     pub fn running(&self) -> usize {
-        self.running.lock().len()
+        self.feeds.count()
     }
 }
 
@@ -265,11 +217,11 @@ async fn run(hub: Arc<Hub>, feed: Arc<MatchFeed>, mut receiver: mpsc::UnboundedR
 /// Resets a feed: tries until Redis returns a snapshot, or until nobody needs the feed any more.
 async fn start_again(hub: &Hub, feed: &Arc<MatchFeed>) {
     let mut pause = RETRY_PAUSE;
-    while hub.runs(feed) {
+    while hub.feeds.runs(feed) {
         match hub.engine.snapshot(feed.match_id).await {
             Ok(snapshot) => {
                 feed.reset(&snapshot);
-                hub.follow(feed.match_id, snapshot.position.id);
+                hub.feeds.start_again(feed, snapshot.position.id);
                 hub.shards.notify(feed.match_id);
                 return;
             }

@@ -2,6 +2,7 @@
 //! frames that go to browsers.
 
 pub mod catalog;
+mod feeds;
 mod flush_schedule;
 pub mod frame;
 mod group;

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 const SEATS: usize = 4;
 const CHANGES: u64 = 5;
 /// Orders that each test tries.
-const ORDERS: usize = 3000;
+pub(super) const ORDERS: usize = 3000;
 
 static HEAD: Bytes = Bytes::from_static(b"3\r\n:\n\n\r\n");
 
@@ -74,7 +74,7 @@ impl Pipe for TestPipe {
     }
 }
 
-fn site() -> std::sync::Arc<KnownSite> {
+pub(super) fn site() -> std::sync::Arc<KnownSite> {
     let plan = json!({
         "name": "Small", "focus": [0.0, 0.0],
         "grades": [{"code": "A", "name": "A", "price": 1, "color": "#000000"}],
@@ -88,7 +88,7 @@ fn site() -> std::sync::Arc<KnownSite> {
     std::sync::Arc::new(KnownSite::new(Site { id: SiteId::new(Partition(0)), version: 1, plan }))
 }
 
-fn fixture(site: &KnownSite) -> Match {
+pub(super) fn fixture(site: &KnownSite) -> Match {
     let fixture = json!({"id": MatchId::new(Partition(0)), "version": 1, "siteId": site.site.id,
         "stadium": "Small", "homeTeam": "LG Twins", "awayTeam": "Doosan Bears",
         "startsAt": "1970-01-01T00:00:00Z", "status": "OPEN", "queue": QueueSettings::default()});
@@ -120,7 +120,7 @@ fn truth(changes: u64) -> String {
     letters.iter().collect()
 }
 
-fn snapshot(changes: u64) -> Snapshot {
+pub(super) fn snapshot(changes: u64) -> Snapshot {
     let letters = truth(changes);
     let taken = letters.bytes().zip(1..).filter(|(letter, _)| *letter != b'A');
     Snapshot {
