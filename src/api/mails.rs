@@ -4,7 +4,7 @@ use crate::config::Settings;
 use anyhow::Context as _;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +57,8 @@ impl Mails {
                     .context("GRANDSTAND_SMTP_URL is not such as smtps://USER:PASSWORD@HOST")?
                     .timeout(Some(SMTP_TIMEOUT))
                     .build();
-                let from = settings.mail_from.parse();
+                let from = settings.mail_from.parse::<Mailbox>().map_err(anyhow::Error::from);
+                let from = from.and_then(|from| Ok(Mailbox::new(from.name, sent_as(from.email)?)));
                 let from =
                     from.context("GRANDSTAND_MAIL_FROM is not such as Name <a@b.example>")?;
                 Way::Smtp(Box::new(Smtp { transport, from }))
@@ -100,7 +101,7 @@ impl Mails {
             Way::Smtp(smtp) => {
                 let message = Message::builder()
                     .from(smtp.from.clone())
-                    .to(Mailbox::new(None, mail.to.parse()?))
+                    .to(Mailbox::new(None, sent_as(mail.to.parse()?)?))
                     .subject(mail.subject)
                     .header(ContentType::TEXT_PLAIN)
                     .body(mail.text)?;
@@ -120,4 +121,14 @@ impl Mails {
         }
         Ok(())
     }
+}
+
+/// An address with its host in the form of DNS (`xn--…`). Accounts have hosts as people read them,
+/// and a server without SMTPUTF8 refuses letters that are not ASCII.
+fn sent_as(address: Address) -> anyhow::Result<Address> {
+    if address.domain().is_ascii() {
+        return Ok(address);
+    }
+    let host = idna::domain_to_ascii(address.domain())?;
+    Ok(Address::new(address.user(), host)?)
 }

@@ -76,6 +76,27 @@ async fn a_forgotten_password_is_replaced_by_a_link_that_works_once() {
     node.finish().await;
 }
 
+/// Most servers of mail take addresses in ASCII only, and each host has such a form.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_names_hosts_in_the_form_of_dns() {
+    let smtp = Smtp::start().await;
+    let node = TestNode::start_with(|settings| {
+        settings.smtp_url = smtp.url.clone();
+        settings.mail_from = "Grandstand <tickets@표.example>".to_owned();
+    })
+    .await;
+    let (guest, email) = (node.guest(), "fan@bücher.example");
+    let body = json!({"email": email, "password": PASSWORD});
+    guest.post("/api/users/sign-up", &body).await.expect(201);
+    guest.post("/api/users/password-reset", &json!({"email": email})).await.expect(202);
+    let mail = eventually("the mail has come", async || smtp.mails().first().cloned()).await;
+    assert!(mail.starts_with("RCPT TO:<fan@xn--bcher-kva.example>"), "{mail}");
+    let (head, _) = mail.split_once("\n\n").unwrap();
+    assert!(head.contains("\nTo: fan@xn--bcher-kva.example\n"), "{head}");
+    assert!(head.contains("<tickets@xn--vj8b.example>\n") && head.is_ascii(), "{head}");
+    node.finish().await;
+}
+
 /// As `dev` does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_email_is_verified_by_a_link_out_of_a_file() {
