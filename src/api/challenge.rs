@@ -1,11 +1,9 @@
 //! A challenge in front of a waiting room, which makes it costly to join with many accounts. It is
 //! proof of work, which this node checks itself, or the widget of a service, which is asked.
 
-use crate::api::clock::SharedClock;
 use crate::api::error::{ApiError, ApiResult, ErrorCode, WantedChallenge};
 use crate::config::ChallengeSettings;
 use crate::domain::ids::{MatchId, UserId};
-use crate::engine::Engine;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -79,29 +77,28 @@ impl Challenges {
         Ok(Self { always, bits: settings.challenge_bits, key, service })
     }
 
-    /// Checks the solution of a user who joins the waiting room of a match. `wanted`: the match
-    /// asks for one. A solution counts once.
+    /// Whether a waiting room has a challenge. `wanted`: its match asks for one.
+    pub fn are_on(&self, wanted: bool) -> bool {
+        wanted || self.always
+    }
+
+    /// Checks the solution of a user who joins the waiting room of a match. Work counts for this
+    /// user and match as long as the challenge lives, so that a call can be repeated.
     ///
     /// # Errors
     /// `CHALLENGE_REQUIRED`, with a new challenge.
     pub async fn check(
         &self,
-        (engine, clock): (&Engine, &SharedClock),
-        wanted: bool,
+        now_s: i64,
         (match_id, user): (MatchId, UserId),
         solution: Option<Solution>,
     ) -> ApiResult<()> {
-        if !wanted && !self.always {
-            return Ok(());
-        }
-        let now_s = clock.now_s();
         let solved = match (solution, &self.service) {
             (Some(Solution { answer, .. }), _) if answer.len() > SOLUTION_BYTES_MAX => false,
             (Some(solution), Some(service)) => service.verify(&solution.answer).await?,
             (Some(solution), None) => {
                 let about = format!("{}:{}", match_id.key(), user.key());
-                let fits = self.fits(&solution, &about, now_s);
-                fits && used_first(engine, user, &solution.token).await?
+                self.fits(&solution, &about, now_s)
             }
             (None, _) => false,
         };
@@ -151,14 +148,6 @@ impl Challenges {
 fn zero_bits(hash: &[u8]) -> u32 {
     let zeros = hash.iter().take_while(|byte| **byte == 0).count();
     zeros as u32 * 8 + hash.get(zeros).map_or(0, |byte| byte.leading_zeros())
-}
-
-/// Whether this is the first use of a challenge, on all nodes.
-async fn used_first(engine: &Engine, user: UserId, token: &str) -> ApiResult<bool> {
-    let counter = format!("challenge:{token}");
-    // Longer than a challenge lives, because the clocks of nodes differ by seconds.
-    let taken = engine.take_permit(&user.key(), &counter, 1, CHALLENGE_TTL * 2).await?;
-    Ok(taken.is_ok())
 }
 
 impl Service {

@@ -7,7 +7,7 @@ use grandstand::node::NodeRole;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// A service with the protocol `siteverify`: one answer is right.
+/// A service with the protocol `siteverify`: a single answer is right, and it counts once.
 mod fake {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
@@ -19,6 +19,7 @@ mod fake {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}/siteverify", listener.local_addr().unwrap());
             tokio::spawn(async move {
+                let mut used = false;
                 while let Ok((mut stream, _)) = listener.accept().await {
                     let (mut text, mut part) = (String::new(), [0; 1024]);
                     while !text.contains("response=") {
@@ -27,7 +28,9 @@ mod fake {
                     }
                     let right =
                         text.contains("secret=a+secret") && text.ends_with("response=right");
-                    let body = format!("{{\"success\":{right},\"error-codes\":[]}}");
+                    let success = right && !used;
+                    used |= right;
+                    let body = format!("{{\"success\":{success},\"error-codes\":[]}}");
                     let head =
                         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
                     let reply = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
@@ -63,7 +66,7 @@ async fn challenge_of(fan: &Client, path: &str, body: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_place_in_the_line_costs_work_that_counts_once() {
+async fn a_place_in_the_line_costs_work_of_the_user_who_joins() {
     let node = TestNode::start_with(|settings| settings.challenges.challenge_bits = 10).await;
     let other = node.another_node(NodeRole::Api).await;
     let free = with_queue(&node, json!({"enabled": true, "paused": true})).await;
@@ -80,13 +83,20 @@ async fn a_place_in_the_line_costs_work_that_counts_once() {
     wrong["challenge"]["answer"] = json!("no");
     challenge_of(&anna, &path, &wrong).await;
     anna.post(&path, &json!({"answer": 1})).await.refused(400, "VALIDATION");
-    // At another node than the one that made it, and not a second time at any.
+    // At another node than the one that made it. The response was lost, so the call is repeated.
     let elsewhere = Client { url: other.url(), ..anna.clone() };
-    elsewhere.post(&path, &solution).await.expect(201);
+    let place = elsewhere.post(&path, &solution).await.expect(201);
+    for body in [&solution, &Value::Null] {
+        assert_eq!(anna.post(&path, body).await.expect(201)["ticket"], place["ticket"]);
+    }
+    // The work counts for its user and its match as long as it lives.
     anna.delete(&path).await.expect(204);
-    challenge_of(&anna, &path, &solution).await;
-    let again = solve(&challenge_of(&anna, &path, &Value::Null).await);
-    anna.post(&path, &again).await.expect(201);
+    challenge_of(&anna, &path, &Value::Null).await;
+    anna.post(&path, &solution).await.expect(201);
+    challenge_of(&ben, &path, &solution).await;
+    let another =
+        with_queue(&node, json!({"enabled": true, "paused": true, "challenge": true})).await;
+    challenge_of(&anna, &another.path("/queue"), &solution).await;
     other.stop().await;
     node.finish().await;
 }
@@ -107,6 +117,9 @@ async fn a_service_may_decide_who_is_a_person() {
     assert_eq!(challenge, json!({"kind": "WIDGET", "siteKey": "public"}));
     let answer = |text: &str| json!({"challenge": {"answer": text}});
     challenge_of(&fan, &path, &answer("wrong")).await;
-    fan.post(&path, &answer("right")).await.expect(201);
+    let place = fan.post(&path, &answer("right")).await.expect(201);
+    // The response was lost, and the service takes an answer once.
+    let again = fan.post(&path, &answer("right")).await.expect(201);
+    assert_eq!(again["ticket"], place["ticket"]);
     node.finish().await;
 }
