@@ -1,6 +1,6 @@
 //! Sites and matches through the API.
 
-use crate::support::client::Client;
+use crate::support::client::{Answer, Client};
 use crate::support::node::{TestNode, eventually, plan};
 use grandstand::domain::ids::Partition;
 use grandstand::node::NodeRole;
@@ -277,6 +277,28 @@ async fn a_creation_repeated_under_its_key_makes_one_site_and_one_match() {
     make("/api/admin/matches", &other).await.refused(422, "IDEMPOTENCY_KEY_REUSED");
     let sites = admin.get("/api/admin/sites").await.expect(200);
     assert_eq!(sites["sites"].as_array().unwrap().len(), 1);
+    node.finish().await;
+}
+
+/// A key belongs to its address: the same key and plan for another site change that one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_a_plan_counts_for_one_site() {
+    let node = TestNode::start_with(|settings| settings.partitions = 1).await;
+    let admin = node.admin().await;
+    let (first, second) = (new_site(&admin).await, new_site(&admin).await);
+    let mut bigger = plan();
+    bigger["name"] = json!("Another name");
+    let put = async |site: &Value| {
+        let path = format!("/api/admin/sites/{}", site.as_str().unwrap());
+        let request = admin.request(reqwest::Method::PUT, &path).json(&bigger);
+        let request = request.header("idempotency-key", "same-key");
+        Answer::of(request.send().await.unwrap()).await.expect(200)
+    };
+    for site in [&first, &second, &first] {
+        let done = put(site).await;
+        assert_eq!((&done["id"], &done["name"]), (site, &json!("Another name")));
+        assert_eq!(done["version"], 2, "a repeated call changes nothing");
+    }
     node.finish().await;
 }
 

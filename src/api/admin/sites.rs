@@ -136,7 +136,7 @@ pub async fn replace(
         return changed(&services, id).await.map(Okay);
     }
     refuse_in_use(&services, id, |status| status != MatchStatus::Draft).await?;
-    let operation = key.operation(&user.id.key(), "replace site", &input);
+    let operation = key.operation(&user.id.key(), &format!("replace site {id}"), &input);
     let site = Site { id, version: old.version + 1, plan: input.value };
     let (before, after) = (site_state(&old), site_state(&site));
     let entry = user.act(Act::SiteReplaced, site_target(id)).changing(before, after);
