@@ -63,6 +63,7 @@ mod shared;
 pub mod sites;
 pub mod socket;
 pub mod staff;
+pub mod steps;
 pub mod ticket_types;
 pub mod tls;
 pub mod tokens;
@@ -85,6 +86,7 @@ use crate::api::layers::Routes;
 use crate::api::limits::RateLimits;
 use crate::api::mails::Mails;
 use crate::api::pay_page::PayPage;
+use crate::api::steps::Steps;
 use crate::api::tokens::Tokens;
 use crate::api::totp::SecondFactors;
 use crate::checkout::Checkout;
@@ -128,6 +130,8 @@ pub struct Services {
     pub challenges: Challenges,
     pub check_in_codes: CheckInCodes,
     pub checkout: Arc<Checkout>,
+    /// Calls of several steps, which end although the client is gone.
+    pub steps: Steps,
     /// Calls under an Idempotency-Key that have no response yet.
     pub calls: extract::Calls,
     pub counts: SeatCounts,

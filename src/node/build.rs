@@ -97,6 +97,7 @@ pub(crate) async fn build(
         webhook_secret: settings.toss_webhook_secret.clone(),
         holds_need_verified_email: settings.holds_need_verified_email,
         origins: Origins::new(&settings.allowed_origins),
+        steps: Default::default(),
         proxies: Proxies::new(&settings.trusted_proxies),
         stop: stop.clone(),
     };

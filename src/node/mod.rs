@@ -163,8 +163,14 @@ impl Node {
         self.services.health.stopping();
         tokio::time::sleep(self.drain).await;
         self.requests.end().await;
-        if !self.services.checkout.finish(CHECKOUT_TIMEOUT).await {
+        let Services { checkout, steps, .. } = &*self.services;
+        let (confirmed, ended) =
+            tokio::join!(checkout.finish(CHECKOUT_TIMEOUT), steps.finish(CHECKOUT_TIMEOUT));
+        if !confirmed {
             tracing::warn!("some confirmations did not end in time: the reconciler ends them");
+        }
+        if !ended {
+            tracing::warn!("some calls of administrators did not end in time");
         }
         self.work.end().await;
         self.readers.end().await;

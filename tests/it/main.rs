@@ -60,6 +60,7 @@ mod fencing;
 mod forgot;
 mod free_seats;
 mod gateway_faults;
+mod hang_ups;
 mod hoarding;
 mod houses;
 mod journal;

@@ -273,10 +273,27 @@ pub async fn admit(
         return Err(Refusal::NotOpen { ended: fixture.status == MatchStatus::Closed }.into());
     }
     let entry = manager.act(Act::PeopleLetIn, match_target(id)).with(json!({"count": count}));
-    // The first call writes it, unless it was made before under the same key.
-    let mut trail = Some(Box::new(entry));
-    let seats = seat_count(&services, id);
     let whole = key.operation(&manager.id.key(), &format!("admit {id}"), &input);
+    let steps = {
+        let services = services.clone();
+        async move {
+            // The key is in use until all are in.
+            let _key = key;
+            let_people_in(&services, id, count, whole.with_trail(entry)).await
+        }
+    };
+    services.steps.run(steps).await
+}
+
+async fn let_people_in(
+    services: &Services,
+    id: MatchId,
+    count: u32,
+    mut whole: Operation,
+) -> ApiResult<Repeatable<Okay<AdmitDone>>> {
+    // The first call writes it, unless it was made before under the same key.
+    let mut trail = whole.trail.take();
+    let seats = seat_count(services, id);
     let (mut admitted, mut call, mut replayed) = (0, 0, true);
     while admitted < u64::from(count) {
         // A repeated call takes the same steps, and each of them under its own key.

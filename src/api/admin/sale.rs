@@ -50,7 +50,11 @@ pub async fn announce(
     Manager(user): Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
-    retried(|| announce_once(&services, &user, id)).await
+    let steps = {
+        let services = services.clone();
+        async move { retried(|| announce_once(&services, &user, id)).await }
+    };
+    services.steps.run(steps).await
 }
 
 async fn announce_once(
@@ -79,7 +83,11 @@ pub async fn open(
     Manager(user): Manager,
     Path(id): Path<MatchId>,
 ) -> ApiResult<Okay<MatchView>> {
-    retried(|| open_once(&services, &user, id)).await
+    let steps = {
+        let services = services.clone();
+        async move { retried(|| open_once(&services, &user, id)).await }
+    };
+    services.steps.run(steps).await
 }
 
 async fn open_once(services: &Services, user: &Staff, id: MatchId) -> ApiResult<Okay<MatchView>> {
@@ -102,7 +110,8 @@ async fn open_once(services: &Services, user: &Staff, id: MatchId) -> ApiResult<
     put_on_sale(services, (user, Act::SaleOpened), fixture, opened).await
 }
 
-/// From here on the plan of the site does not change any more.
+/// From here on the plan of the site does not change any more. The second look must come although
+/// the client is gone.
 async fn put_on_sale(
     services: &Services,
     (user, act): (&Staff, Act),

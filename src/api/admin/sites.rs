@@ -6,7 +6,7 @@ use crate::api::extract::{Created, Envelope, IdempotencyKey, Input, NoContent, O
 use crate::api::idempotency::Repeatable;
 use crate::api::if_match::IfMatch;
 use crate::api::page_query::{PageQuery, Size};
-use crate::api::staff::{Admin, Manager, Reader, has_site};
+use crate::api::staff::{Admin, Manager, Reader, Staff, has_site};
 use crate::api::trail::site_state;
 use crate::domain::catalog::{MatchStatus, Site};
 use crate::domain::ids::{Partition, SiteId};
@@ -126,6 +126,17 @@ pub async fn replace(
     input: Input<SitePlan>,
 ) -> ApiResult<Okay<SiteSummary>> {
     check(&input.value).await?;
+    // A sale may begin meanwhile, and then the plan must come back although the client is gone.
+    let steps = replace_plan(services.clone(), user, id, (seen, key, input));
+    services.steps.run(steps).await
+}
+
+async fn replace_plan(
+    services: Arc<Services>,
+    user: Staff,
+    id: SiteId,
+    (seen, key, input): (IfMatch, IdempotencyKey, Input<SitePlan>),
+) -> ApiResult<Okay<SiteSummary>> {
     let old = services.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
     if let Err(error) = seen.check(old.version) {
         // The change was made already, and its response was lost.
