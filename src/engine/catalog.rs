@@ -27,7 +27,8 @@ impl Engine {
             meta: keys.sites(),
             version: site.version,
             document: encode(site)?,
-            closed: false,
+            seats: keys.sites(),
+            also: "",
             fields: vec![],
             gone: vec![],
         };
@@ -43,6 +44,27 @@ impl Engine {
         fixture: &Match,
         operation: Operation,
     ) -> Result<MatchId, EngineError> {
+        let closed = fixture.status == MatchStatus::Closed && !fixture.archived;
+        self.put_match_and(fixture, if closed { "closed" } else { "" }, operation).await
+    }
+
+    /// Replaces a draft that gets another site.
+    ///
+    /// Refusals: `SeatsBlocked`, and those of `put_site`.
+    pub async fn move_match(
+        &self,
+        fixture: &Match,
+        operation: Operation,
+    ) -> Result<MatchId, EngineError> {
+        self.put_match_and(fixture, "moved", operation).await
+    }
+
+    async fn put_match_and(
+        &self,
+        fixture: &Match,
+        also: &'static str,
+        operation: Operation,
+    ) -> Result<MatchId, EngineError> {
         let keys = MatchKeys(fixture.id);
         let put = Put {
             kind: Noun::Match,
@@ -52,7 +74,8 @@ impl Engine {
             meta: keys.meta(),
             version: fixture.version,
             document: encode(fixture)?,
-            closed: fixture.status == MatchStatus::Closed && !fixture.archived,
+            seats: keys.seats(),
+            also,
             fields: fixture.meta(),
             gone: if fixture.status == MatchStatus::Closed || !fixture.queue.enabled {
                 vec![keys.queue(), keys.passes()]
@@ -75,7 +98,7 @@ impl Engine {
         let keys = PartitionKeys(put.partition);
         let mut names = vec![put.documents, put.meta, keys.journal(), keys.notices()];
         names.extend(keys.operations());
-        names.extend([keys.partition(), keys.due()]);
+        names.extend([keys.partition(), keys.due(), put.seats]);
         names.extend(put.gone);
         let trail = operation.trail_text()?;
         let mut arguments = vec![
@@ -86,7 +109,7 @@ impl Engine {
             operation.key,
             operation.fingerprint,
             NOTICE_TTL_MS.to_string(),
-            if put.closed { "closed" } else { "" }.to_owned(),
+            put.also.to_owned(),
             trail,
         ];
         for (field, value) in put.fields {
@@ -182,8 +205,11 @@ struct Put {
     meta: String,
     version: u64,
     document: String,
-    /// The sale has ended, and its holds end with it.
-    closed: bool,
+    /// The key of the seats of a match.
+    seats: String,
+    /// `closed`: the sale has ended, and its holds end with it. `moved`: the match gets another
+    /// site. Else empty.
+    also: &'static str,
     fields: Vec<(&'static str, String)>,
     /// Keys that this change deletes.
     gone: Vec<String>,
@@ -196,6 +222,7 @@ fn refusal(reply: &str, noun: Noun) -> EngineError {
         "exists_different" => Refusal::ExistsDifferent.into(),
         "missing" => Refusal::NotFound(noun).into(),
         "stale" => Refusal::Stale.into(),
+        "seats_blocked" => Refusal::SeatsBlocked.into(),
         other => bad(other),
     }
 }

@@ -70,6 +70,8 @@ pub enum Refusal {
     EmailTaken,
     #[error("someone else has changed it in the meantime")]
     Stale,
+    #[error("seats of the match are blocked, and it would get others")]
+    SeatsBlocked,
     #[error("the match has no queue")]
     QueueOff,
     /// The queue takes people from this time on (ms); 0: nobody knows when.

@@ -155,6 +155,15 @@ impl Engine {
         done_with(&reply, "unblocked", Noun::Match)
     }
 
+    /// The blocked seats of a match, in order.
+    pub async fn blocked(&self, match_id: MatchId) -> Result<Vec<SeatId>, EngineError> {
+        let states = self.scan_seats(match_id).await?.into_iter();
+        let mut blocked: Vec<SeatId> =
+            states.filter(|(_, letter)| *letter == b'B').map(|(seat, _)| seat).collect();
+        blocked.sort_unstable();
+        Ok(blocked)
+    }
+
     /// Frees those of some seats that still have this value in Redis although no claim names them.
     /// Returns `false` when there are none.
     pub async fn free_seats(

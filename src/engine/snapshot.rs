@@ -86,7 +86,7 @@ impl Engine {
     }
 
     /// The letters of all taken seats. A seat that changes meanwhile may have any of its states.
-    async fn scan_seats(&self, id: MatchId) -> Result<HashMap<SeatId, u8>, EngineError> {
+    pub(super) async fn scan_seats(&self, id: MatchId) -> Result<HashMap<SeatId, u8>, EngineError> {
         let client = self.match_client(id)?;
         let (mut taken, mut cursor) = (HashMap::new(), "0".to_owned());
         loop {

@@ -82,8 +82,8 @@ impl MatchChange {
     request_body = MatchChange, security(("manager" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([
-        ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile,
-        ErrorCode::VersionMismatch]))))]
+        ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::SeatsBlocked,
+        ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn change(
     State(services): State<Arc<Services>>,
     Manager(user): Manager,

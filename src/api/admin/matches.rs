@@ -15,6 +15,7 @@ use crate::domain::queue::QueueSettings;
 use crate::domain::refund::{FEE_ROWS_MAX, RefundFee};
 use crate::domain::text::is_invisible;
 use crate::domain::trail::{Act, match_target};
+use crate::engine::error::{EngineError, Refusal};
 use crate::engine::operation::Operation;
 use axum::extract::State;
 use serde::Deserialize;
@@ -160,15 +161,16 @@ pub async fn list(
 
 /// Changes a match. A field that is left out gets its default; PATCH changes single fields. With
 /// `If-Match`, the match must have the version that you have read. The site can only be changed
-/// while the match is DRAFT. `saleOpensAt` does nothing to a match that is on sale already.
+/// while the match is DRAFT and none of its seats is blocked. `saleOpensAt` does nothing to a match
+/// that is on sale already.
 #[utoipa::path(put, path = "/api/admin/matches/{match}",
     operation_id = "replaceMatch", tag = "administration",
     params(("match" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header)),
     request_body = MatchInput, security(("manager" = [])),
     responses((status = 200, body = Envelope<MatchView>)),
     extensions(("x-codes" = json!([
-        ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::ChangedMeanwhile,
-        ErrorCode::VersionMismatch]))))]
+        ErrorCode::SiteNotFound, ErrorCode::MatchOnSale, ErrorCode::SeatsBlocked,
+        ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
 pub async fn replace(
     State(services): State<Arc<Services>>,
     Manager(user): Manager,
@@ -194,7 +196,8 @@ pub(super) async fn store(
     (stadium, given): (&str, &MatchInput),
 ) -> ApiResult<Okay<MatchView>> {
     let (id, before) = (old.id, match_state(&old));
-    if old.status != MatchStatus::Draft && old.site_id != given.site_id {
+    let is_moved = old.site_id != given.site_id;
+    if old.status != MatchStatus::Draft && is_moved {
         return Err(on_sale("Its site can't be changed any more."));
     }
     let fixture = Match {
@@ -211,14 +214,22 @@ pub(super) async fn store(
         one_hold_per_user: given.one_hold_per_user,
         holds_need_verified_email: given.holds_need_verified_email,
         orphan_rule: given.orphan_rule,
-        moved: old.moved || old.site_id != given.site_id,
+        moved: old.moved || is_moved,
         // The grades of its prices are those of the site before.
-        prices: old.prices.filter(|_| old.site_id == given.site_id),
+        prices: old.prices.filter(|_| !is_moved),
         ..old
     };
     let entry = user.act(Act::MatchChanged, match_target(id));
     let entry = entry.changing(before, match_state(&fixture));
-    services.engine.put_match(&fixture, Operation::default().with_trail(entry)).await?;
+    let operation = Operation::default().with_trail(entry);
+    let stored = match is_moved {
+        true => services.engine.move_match(&fixture, operation).await,
+        false => services.engine.put_match(&fixture, operation).await,
+    };
+    if let Err(EngineError::Refused(Refusal::SeatsBlocked)) = stored {
+        return Err(ApiError::seats_blocked(id, services.engine.blocked(id).await?));
+    }
+    stored?;
     changed(services, id).await.map(Okay)
 }
 

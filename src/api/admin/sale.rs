@@ -9,9 +9,11 @@ use crate::api::staff::{Manager, Seller, Staff};
 use crate::api::trail::match_state;
 use crate::domain::catalog::{Match, MatchStatus};
 use crate::domain::ids::{MatchId, SeatId};
+use crate::domain::plan::PlanIndex;
 use crate::domain::trail::{Act, match_target};
 use crate::engine::error::{EngineError, Refusal};
 use crate::engine::operation::Operation;
+use crate::live::catalog::KnownSite;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -205,20 +207,63 @@ async fn close_once(services: &Services, user: &Staff, id: MatchId) -> ApiResult
     params(("match" = uuid::Uuid, Path)), request_body = SeatsInput, security(("seller" = [])),
     responses((status = 200, body = Envelope<SeatsDone>)),
     extensions(("x-codes" = json!([
-        ErrorCode::SeatNotFound, ErrorCode::SeatTaken, ErrorCode::MatchArchived]))))]
+        ErrorCode::SeatNotFound, ErrorCode::SeatTaken, ErrorCode::ChangedMeanwhile,
+        ErrorCode::MatchArchived]))))]
 pub async fn block(
     State(services): State<Arc<Services>>,
     Seller(user): Seller,
     Path(id): Path<MatchId>,
     input: Input<SeatsInput>,
 ) -> ApiResult<Okay<SeatsDone>> {
-    let seats = checked(&services, id, input.value.seat_ids)?;
+    let steps = block_seats(services.clone(), user, id, input.value.seat_ids);
+    services.steps.run(steps).await
+}
+
+async fn block_seats(
+    services: Arc<Services>,
+    user: Staff,
+    id: MatchId,
+    seats: Vec<SeatId>,
+) -> ApiResult<Okay<SeatsDone>> {
+    let (site, seats, unknown) = named(&services, id, seats)?;
+    if !unknown.is_empty() {
+        return Err(ApiError::seats_not_found(unknown));
+    }
     let count = seats.len();
     let entry = user.act(Act::SeatsBlocked, match_target(id)).with(json!({"seatIds": &seats}));
     services.note(id.partition(), &entry).await?;
-    let blocked = services.engine.block(id, seats).await;
+    let blocked = services.engine.block(id, seats.clone()).await;
     blocked.map_err(|error| taken(error, "Seats that are held or sold can't be blocked."))?;
+    let lost = lost_seats(&services, id, &site, seats).await?;
+    if !lost.is_empty() {
+        services.engine.unblock(id, lost).await?;
+        return Err(ErrorCode::ChangedMeanwhile.into());
+    }
     Ok(Okay(SeatsDone { seats: count }))
+}
+
+/// Those of some seats that a draft has lost since `site` was read, because it has got another site
+/// or another plan. Whichever came first, this look sees the change, or the change sees the seats.
+async fn lost_seats(
+    services: &Services,
+    id: MatchId,
+    site: &KnownSite,
+    mut seats: Vec<SeatId>,
+) -> ApiResult<Vec<SeatId>> {
+    let fixture = services.engine.fixture(id).await?.ok_or(ErrorCode::MatchNotFound)?;
+    if fixture.site_id != site.site.id {
+        return Ok(seats);
+    }
+    if fixture.status != MatchStatus::Draft {
+        return Ok(vec![]);
+    }
+    let now = services.engine.site(fixture.site_id).await?.ok_or(ErrorCode::SiteNotFound)?;
+    if now.version == site.site.version {
+        return Ok(vec![]);
+    }
+    let index = PlanIndex::new(&now.plan);
+    seats.retain(|seat| index.position(*seat).is_none());
+    Ok(seats)
 }
 
 /// Puts blocked seats back on sale.
@@ -234,7 +279,15 @@ pub async fn unblock(
     Path(id): Path<MatchId>,
     input: Input<SeatsInput>,
 ) -> ApiResult<Okay<SeatsDone>> {
-    let seats = checked(&services, id, input.value.seat_ids)?;
+    let (_, seats, mut unknown) = named(&services, id, input.value.seat_ids)?;
+    if !unknown.is_empty() {
+        // An earlier release let a plan lose seats that were blocked.
+        let blocked = services.engine.blocked(id).await?;
+        unknown.retain(|seat| blocked.binary_search(seat).is_err());
+    }
+    if !unknown.is_empty() {
+        return Err(ApiError::seats_not_found(unknown));
+    }
     let count = seats.len();
     let entry = user.act(Act::SeatsUnblocked, match_target(id)).with(json!({"seatIds": &seats}));
     services.note(id.partition(), &entry).await?;
@@ -268,7 +321,13 @@ fn taken(error: EngineError, detail: &'static str) -> ApiError {
     }
 }
 
-fn checked(services: &Services, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Vec<SeatId>> {
+/// The seats that a call names, each of them once; those of them that the site does not have; and
+/// the site.
+fn named(
+    services: &Services,
+    id: MatchId,
+    mut seats: Vec<SeatId>,
+) -> ApiResult<(Arc<KnownSite>, Vec<SeatId>, Vec<SeatId>)> {
     let (_, site) = services.catalog.fixture_with_site(id).ok_or(ErrorCode::MatchNotFound)?;
     if seats.is_empty() || seats.len() > BLOCKED_SEATS_MAX {
         return Err(ApiError::field(
@@ -276,11 +335,9 @@ fn checked(services: &Services, id: MatchId, seats: Vec<SeatId>) -> ApiResult<Ve
             format!("must name 1 to {BLOCKED_SEATS_MAX} seats"),
         ));
     }
-    let unknown: Vec<SeatId> =
-        seats.iter().copied().filter(|seat| site.index.position(*seat).is_none()).collect();
-    if !unknown.is_empty() {
-        return Err(ApiError::seats_not_found(unknown));
-    }
     let mut seen = HashSet::new();
-    Ok(seats.into_iter().filter(|seat| seen.insert(*seat)).collect())
+    seats.retain(|seat| seen.insert(*seat));
+    let is_unknown = |seat: &SeatId| site.index.position(*seat).is_none();
+    let unknown = seats.iter().copied().filter(is_unknown).collect();
+    Ok((site, seats, unknown))
 }

@@ -8,9 +8,9 @@ use crate::api::if_match::IfMatch;
 use crate::api::page_query::{PageQuery, Size};
 use crate::api::staff::{Admin, Manager, Reader, Staff, has_site};
 use crate::api::trail::site_state;
-use crate::domain::catalog::{MatchStatus, Site};
+use crate::domain::catalog::{Match, MatchStatus, Site};
 use crate::domain::ids::{Partition, SiteId};
-use crate::domain::plan::SitePlan;
+use crate::domain::plan::{PlanIndex, SitePlan};
 use crate::domain::trail::Act;
 use crate::engine::operation::Operation;
 use crate::live::catalog::KnownSite;
@@ -107,8 +107,8 @@ pub async fn list(
     Ok(Okay(SitePage { sites, next_cursor }))
 }
 
-/// Replaces the plan of a site that no match on sale uses. With `If-Match`, the site must have the
-/// version that you have read.
+/// Replaces the plan of a site that no match on sale uses. It must have the seats that drafts have
+/// blocked. With `If-Match`, the site must have the version that you have read.
 #[utoipa::path(put, path = "/api/admin/sites/{site}",
     operation_id = "replaceSite", tag = "administration",
     params(("site" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header),
@@ -116,7 +116,8 @@ pub async fn list(
     request_body = SitePlan, security(("manager" = [])),
     responses((status = 200, body = Envelope<SiteSummary>)),
     extensions(("x-codes" = json!([
-        ErrorCode::SiteInUse, ErrorCode::ChangedMeanwhile, ErrorCode::VersionMismatch]))))]
+        ErrorCode::SiteInUse, ErrorCode::SeatsBlocked, ErrorCode::ChangedMeanwhile,
+        ErrorCode::VersionMismatch]))))]
 pub async fn replace(
     State(services): State<Arc<Services>>,
     Manager(user): Manager,
@@ -146,21 +147,21 @@ async fn replace_plan(
         }
         return changed(&services, id).await.map(Okay);
     }
-    refuse_in_use(&services, id, |status| status != MatchStatus::Draft).await?;
     let operation = key.operation(&user.id.key(), &format!("replace site {id}"), &input);
     let site = Site { id, version: old.version + 1, plan: input.value };
+    refuse_plan(&services, &site).await?;
     let (before, after) = (site_state(&old), site_state(&site));
     let entry = user.act(Act::SiteReplaced, site_target(id)).changing(before, after);
     services.engine.put_site(&site, operation.with_trail(entry)).await?;
     // A match may have been opened since the first look, and a sale must keep the plan that it
-    // began with. Whichever came first, one of the two looks sees the sale.
-    if let Err(in_use) = refuse_in_use(&services, id, |status| status != MatchStatus::Draft).await {
+    // began with. A seat may have been blocked. Whichever came first, one of the two looks sees it.
+    if let Err(refused) = refuse_plan(&services, &site).await {
         let back = Site { version: site.version + 1, ..old };
         let (before, after) = (site_state(&site), site_state(&back));
         let entry = user.act(Act::SiteReplaced, site_target(id)).changing(before, after);
         services.engine.put_site(&back, Operation::default().with_trail(entry)).await?;
         services.catalog.refresh_site(id).await?;
-        return Err(in_use);
+        return Err(refused);
     }
     changed(&services, id).await.map(Okay)
 }
@@ -180,7 +181,7 @@ pub async fn delete(
 ) -> ApiResult<NoContent> {
     let site = services.engine.site(id).await?.ok_or(ErrorCode::SiteNotFound)?;
     seen.check(site.version)?;
-    refuse_in_use(&services, id, |_| true).await?;
+    refuse_in_use(matches_at(&services, id).await?.len())?;
     let entry = admin.act(Act::SiteDeleted, site_target(id));
     let operation = Operation::default();
     let operation = operation.with_trail(entry.changing(site_state(&site), Value::Null));
@@ -207,15 +208,34 @@ pub fn partition_for(services: &Services, key: &str) -> Partition {
     if key.is_empty() { Partition::random(count) } else { Partition::of_email(key, count) }
 }
 
-async fn refuse_in_use(
-    services: &Services,
-    id: SiteId,
-    counts: impl Fn(MatchStatus) -> bool,
-) -> ApiResult<()> {
-    // Not from the cache, because another node may have opened a match a moment ago.
-    let matches = services.catalog.matches_now().await?;
-    let users =
-        matches.iter().filter(|fixture| fixture.site_id == id && counts(fixture.status)).count();
+/// Refuses to give a site another plan while a match that is no draft uses it, and a plan without
+/// seats that a draft has blocked: nobody could unblock them.
+async fn refuse_plan(services: &Services, site: &Site) -> ApiResult<()> {
+    let matches = matches_at(services, site.id).await?;
+    refuse_in_use(matches.iter().filter(|fixture| fixture.status != MatchStatus::Draft).count())?;
+    let mut index = None;
+    for fixture in matches {
+        let mut blocked = services.engine.blocked(fixture.id).await?;
+        if !blocked.is_empty() {
+            let index = index.get_or_insert_with(|| PlanIndex::new(&site.plan));
+            blocked.retain(|seat| index.position(*seat).is_none());
+        }
+        if !blocked.is_empty() {
+            return Err(ApiError::seats_blocked(fixture.id, blocked));
+        }
+    }
+    Ok(())
+}
+
+/// The matches at a site. Not from the cache, because another node may have opened a match a moment
+/// ago.
+async fn matches_at(services: &Services, id: SiteId) -> ApiResult<Vec<Match>> {
+    let mut matches = services.catalog.matches_now().await?;
+    matches.retain(|fixture| fixture.site_id == id);
+    Ok(matches)
+}
+
+fn refuse_in_use(users: usize) -> ApiResult<()> {
     if users == 0 {
         return Ok(());
     }

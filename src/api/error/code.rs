@@ -226,6 +226,9 @@ codes! {
         "Someone else has changed it in the meantime. Read it again, then repeat.",
     /// A match that is not DRAFT uses the site, or, for deleting, any match.
     SiteInUse = 409: "A match uses this site: it can't change under the buyers. Make a new site.",
+    /// A draft has blocked seats that it would lose with its plan or its site; `seatIds` names
+    /// them.
+    SeatsBlocked = 409: "Seats of a draft are blocked. Unblock them first.",
     /// The match is not a draft any more.
     MatchOnSale = 409: "The match is announced, or it is or was on sale.",
     /// The match is on sale.

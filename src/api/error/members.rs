@@ -46,7 +46,7 @@ pub struct Members {
     pub reservation_id: Option<ReservationId>,
     /// `SEAT_NOT_FOUND`: the seats that the site does not have. `ALREADY_HELD`, `ALREADY_RESERVED`:
     /// the seats of the caller. `UNIT_INCOMPLETE`: the other seats of the unit. `ACCESSIBLE_ONLY`:
-    /// the seats for companions.
+    /// the seats for companions. `SEATS_BLOCKED`: the seats to unblock.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub seat_ids: Option<Vec<SeatId>>,

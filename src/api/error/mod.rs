@@ -8,7 +8,7 @@ mod refusals;
 pub use crate::api::error::code::ErrorCode;
 pub use crate::api::error::members::{Members, WantedChallenge};
 
-use crate::domain::ids::{AreaId, SeatId};
+use crate::domain::ids::{AreaId, MatchId, SeatId};
 use crate::domain::plan::PlanFault;
 use crate::live::proposals::Choice;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -181,6 +181,12 @@ impl ApiError {
     /// Seats that the site does not have.
     pub fn seats_not_found(seats: Vec<SeatId>) -> Self {
         Self::from(ErrorCode::SeatNotFound).with(|members| members.seat_ids = Some(seats))
+    }
+
+    /// Blocked seats of a draft that its plan or its site would not have.
+    pub fn seats_blocked(id: MatchId, seats: Vec<SeatId>) -> Self {
+        let detail = format!("Seats of the draft {id} are blocked. Unblock them first.");
+        Self::new(ErrorCode::SeatsBlocked, detail).with(|members| members.seat_ids = Some(seats))
     }
 
     /// More calls than the limit.

@@ -64,6 +64,7 @@ impl From<Refusal> for ApiError {
             Refusal::Changed => ErrorCode::Overloaded.into(),
             Refusal::EmailTaken => ErrorCode::EmailTaken.into(),
             Refusal::Stale => ErrorCode::ChangedMeanwhile.into(),
+            Refusal::SeatsBlocked => ErrorCode::SeatsBlocked.into(),
             Refusal::QueueOff => ErrorCode::QueueOff.into(),
             Refusal::QueueNotOpen { opens_at_ms } => queue_not_open(opens_at_ms),
             Refusal::SoldOut => ErrorCode::SoldOut.into(),

@@ -159,7 +159,8 @@ export interface paths {
         /**
          * Changes a match. A field that is left out gets its default; PATCH changes single fields. With
          *     `If-Match`, the match must have the version that you have read. The site can only be changed
-         *     while the match is DRAFT. `saleOpensAt` does nothing to a match that is on sale already.
+         *     while the match is DRAFT and none of its seats is blocked. `saleOpensAt` does nothing to a match
+         *     that is on sale already.
          * @description For `ADMIN`, `ORGANISER`.
          *
          *     An API key needs the scope `CATALOGUE_WRITE`.
@@ -543,8 +544,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Replaces the plan of a site that no match on sale uses. With `If-Match`, the site must have the
-         *     version that you have read.
+         * Replaces the plan of a site that no match on sale uses. It must have the seats that drafts have
+         *     blocked. With `If-Match`, the site must have the version that you have read.
          * @description For `ADMIN`, `ORGANISER`.
          *
          *     An API key needs the scope `CATALOGUE_WRITE`.
@@ -2422,7 +2423,7 @@ export interface components {
          * @description The kind of a refusal, for programs. A code never changes its meaning.
          * @enum {string}
          */
-        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "SECOND_FACTOR_REQUIRED" | "PAYMENT_DECLINED" | "FORBIDDEN" | "SCOPE_MISSING" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "WRONG_SECOND_FACTOR" | "SECOND_FACTOR_MISSING" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "API_KEY_NOT_FOUND" | "SESSION_NOT_FOUND" | "CODE_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "BODY_TOO_SLOW" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "UNIT_INCOMPLETE" | "ACCESSIBLE_ONLY" | "AREA_FULL" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "TYPE_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "NOT_CONFIRMED" | "CHECKED_IN_BEFORE" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "SECOND_FACTOR_ON" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "VERSION_MISMATCH" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "HEAD_TOO_LARGE" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
+        ErrorCode: "VALIDATION" | "MALFORMED" | "UNAUTHORIZED" | "BAD_CREDENTIALS" | "SECOND_FACTOR_REQUIRED" | "PAYMENT_DECLINED" | "FORBIDDEN" | "SCOPE_MISSING" | "ACCOUNT_DISABLED" | "WRONG_PASSWORD" | "WRONG_SECOND_FACTOR" | "SECOND_FACTOR_MISSING" | "PASS_REQUIRED" | "EMAIL_NOT_VERIFIED" | "CHALLENGE_REQUIRED" | "NOT_YOURS" | "NOT_FOUND" | "MATCH_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "API_KEY_NOT_FOUND" | "SESSION_NOT_FOUND" | "CODE_NOT_FOUND" | "SITE_NOT_FOUND" | "AREA_NOT_FOUND" | "SECTION_NOT_FOUND" | "BLOCK_NOT_FOUND" | "SEAT_NOT_FOUND" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "PAYMENT_NOT_FOUND" | "NOT_IN_QUEUE" | "NO_DRAW" | "METHOD_NOT_ALLOWED" | "BODY_TOO_SLOW" | "LAST_ADMINISTRATOR" | "ALREADY_HELD" | "SEAT_TAKEN" | "SOLD_OUT" | "ORPHAN_SEAT" | "UNIT_INCOMPLETE" | "ACCESSIBLE_ONLY" | "AREA_FULL" | "LINK_EXPIRED" | "ONE_HOLD_ONLY" | "SEAT_LIMIT" | "TYPE_LIMIT" | "MATCH_NOT_OPEN" | "ALREADY_RESERVED" | "HOLD_EXPIRED" | "PRICE_CHANGED" | "RESERVATION_EXPIRED" | "PAID_TOO_LATE" | "RESERVATION_NOT_PENDING" | "NOT_CANCELLABLE" | "REFUND_UNDER_WAY" | "REFUND_CLOSED" | "NOT_CONFIRMED" | "CHECKED_IN_BEFORE" | "REFUND_REFUSED" | "SEAT_SOLD" | "IDEMPOTENCY_KEY_IN_USE" | "EMAIL_TAKEN" | "SECOND_FACTOR_ON" | "QUEUE_OFF" | "CHANGED_MEANWHILE" | "SITE_IN_USE" | "SEATS_BLOCKED" | "MATCH_ON_SALE" | "MATCH_ALREADY_OPEN" | "MATCH_ARCHIVED" | "VERSION_MISMATCH" | "TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "AMOUNT_MISMATCH" | "TOO_MANY_REQUESTS" | "COOL_DOWN" | "TOO_MANY_STREAMS" | "HEAD_TOO_LARGE" | "INTERNAL" | "OVERLOADED" | "UNAVAILABLE" | "NOT_LOADED" | "TIMEOUT" | "PAYMENTS_PAUSED" | "HISTORY_UNAVAILABLE" | "NOT_READY";
         /**
          * @description A range of waiting time, from the measured pace: half of the people wait shorter than the first
          *     number, and 9 of 10 shorter than the second. 3,600 stands for an hour or more.
@@ -2834,7 +2835,7 @@ export interface components {
             /**
              * @description `SEAT_NOT_FOUND`: the seats that the site does not have. `ALREADY_HELD`, `ALREADY_RESERVED`:
              *     the seats of the caller. `UNIT_INCOMPLETE`: the other seats of the unit. `ACCESSIBLE_ONLY`:
-             *     the seats for companions.
+             *     the seats for companions. `SEATS_BLOCKED`: the seats to unblock.
              */
             seatIds?: components["schemas"]["SeatId"][];
             /**
@@ -5447,6 +5448,7 @@ export interface operations {
             };
             /**
              * @description - `CHANGED_MEANWHILE`: Somebody else changed the document.
+             *     - `SEATS_BLOCKED`: A draft has blocked seats that it would lose with its plan or its site; `seatIds` names them.
              *     - `MATCH_ON_SALE`: The match is not a draft any more.
              */
             409: {
@@ -5779,6 +5781,7 @@ export interface operations {
             };
             /**
              * @description - `CHANGED_MEANWHILE`: Somebody else changed the document.
+             *     - `SEATS_BLOCKED`: A draft has blocked seats that it would lose with its plan or its site; `seatIds` names them.
              *     - `MATCH_ON_SALE`: The match is not a draft any more.
              */
             409: {
@@ -6102,7 +6105,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`. */
+            /**
+             * @description - `SEAT_TAKEN`: Someone was faster; `lost` names the seats, and a hold also gets `alternatives`.
+             *     - `CHANGED_MEANWHILE`: Somebody else changed the document.
+             */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8958,6 +8964,7 @@ export interface operations {
              * @description - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet.
              *     - `CHANGED_MEANWHILE`: Somebody else changed the document.
              *     - `SITE_IN_USE`: A match that is not DRAFT uses the site, or, for deleting, any match.
+             *     - `SEATS_BLOCKED`: A draft has blocked seats that it would lose with its plan or its site; `seatIds` names them.
              */
             409: {
                 headers: {
@@ -15801,7 +15808,7 @@ type ReadonlyArray<T> = [
 export const pathsApiAdminAuditGetParametersQueryActValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/audit"]["get"]["parameters"]["query"]["act"]> = ["SITE_CREATED", "SITE_REPLACED", "SITE_DELETED", "MATCH_CREATED", "MATCH_CHANGED", "MATCH_DELETED", "MATCH_ANNOUNCED", "SALE_OPENED", "SALE_CLOSED", "QUEUE_CHANGED", "SEATS_BLOCKED", "SEATS_UNBLOCKED", "PEOPLE_LET_IN", "PERSON_LET_IN", "PERSON_SENT_AWAY", "PLACE_READ", "RESERVATION_READ", "RESERVATION_CANCELLED", "CHECKED_IN", "ACCOUNTS_READ", "ACCOUNT_CREATED", "ACCOUNT_CHANGED", "TRAIL_READ", "LOG_IN_FAILED", "SESSION_ENDED", "PASSWORD_CHANGED", "EMAIL_VERIFIED", "ACCOUNT_DELETED", "API_KEY_CREATED", "API_KEY_DELETED"];
 export const pathsApiAdminSitesImportPostParametersQueryFromValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/admin/sites/import"]["post"]["parameters"]["query"]["from"]> = ["pretix", "csv", "seatsio"];
 export const challengeKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ChallengeKind"]> = ["WORK", "WIDGET"];
-export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "SECOND_FACTOR_REQUIRED", "PAYMENT_DECLINED", "FORBIDDEN", "SCOPE_MISSING", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "WRONG_SECOND_FACTOR", "SECOND_FACTOR_MISSING", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "API_KEY_NOT_FOUND", "SESSION_NOT_FOUND", "CODE_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "UNIT_INCOMPLETE", "ACCESSIBLE_ONLY", "AREA_FULL", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "TYPE_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "NOT_CONFIRMED", "CHECKED_IN_BEFORE", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "SECOND_FACTOR_ON", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "VERSION_MISMATCH", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "HEAD_TOO_LARGE", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
+export const errorCodeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ErrorCode"]> = ["VALIDATION", "MALFORMED", "UNAUTHORIZED", "BAD_CREDENTIALS", "SECOND_FACTOR_REQUIRED", "PAYMENT_DECLINED", "FORBIDDEN", "SCOPE_MISSING", "ACCOUNT_DISABLED", "WRONG_PASSWORD", "WRONG_SECOND_FACTOR", "SECOND_FACTOR_MISSING", "PASS_REQUIRED", "EMAIL_NOT_VERIFIED", "CHALLENGE_REQUIRED", "NOT_YOURS", "NOT_FOUND", "MATCH_NOT_FOUND", "ACCOUNT_NOT_FOUND", "API_KEY_NOT_FOUND", "SESSION_NOT_FOUND", "CODE_NOT_FOUND", "SITE_NOT_FOUND", "AREA_NOT_FOUND", "SECTION_NOT_FOUND", "BLOCK_NOT_FOUND", "SEAT_NOT_FOUND", "HOLD_NOT_FOUND", "RESERVATION_NOT_FOUND", "PAYMENT_NOT_FOUND", "NOT_IN_QUEUE", "NO_DRAW", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "LAST_ADMINISTRATOR", "ALREADY_HELD", "SEAT_TAKEN", "SOLD_OUT", "ORPHAN_SEAT", "UNIT_INCOMPLETE", "ACCESSIBLE_ONLY", "AREA_FULL", "LINK_EXPIRED", "ONE_HOLD_ONLY", "SEAT_LIMIT", "TYPE_LIMIT", "MATCH_NOT_OPEN", "ALREADY_RESERVED", "HOLD_EXPIRED", "PRICE_CHANGED", "RESERVATION_EXPIRED", "PAID_TOO_LATE", "RESERVATION_NOT_PENDING", "NOT_CANCELLABLE", "REFUND_UNDER_WAY", "REFUND_CLOSED", "NOT_CONFIRMED", "CHECKED_IN_BEFORE", "REFUND_REFUSED", "SEAT_SOLD", "IDEMPOTENCY_KEY_IN_USE", "EMAIL_TAKEN", "SECOND_FACTOR_ON", "QUEUE_OFF", "CHANGED_MEANWHILE", "SITE_IN_USE", "SEATS_BLOCKED", "MATCH_ON_SALE", "MATCH_ALREADY_OPEN", "MATCH_ARCHIVED", "VERSION_MISMATCH", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "IDEMPOTENCY_KEY_REUSED", "AMOUNT_MISMATCH", "TOO_MANY_REQUESTS", "COOL_DOWN", "TOO_MANY_STREAMS", "HEAD_TOO_LARGE", "INTERNAL", "OVERLOADED", "UNAVAILABLE", "NOT_LOADED", "TIMEOUT", "PAYMENTS_PAUSED", "HISTORY_UNAVAILABLE", "NOT_READY"];
 export const matchStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MatchStatus"]> = ["DRAFT", "ANNOUNCED", "OPEN", "CLOSED"];
 export const methodValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Method"]> = ["CARD", "TRANSFER", "EASY_PAY"];
 export const paymentStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["PaymentStatus"]> = ["READY", "IN_PROGRESS", "PAID", "FAILED", "UNKNOWN", "REFUNDED"];

@@ -78,6 +78,7 @@ export const sentences: Sentences = {
     VERSION_MISMATCH: 'This has changed since it was read. Please reload the page.',
     CHANGED_MEANWHILE: 'This has changed in the meantime. Please reload the page.',
     SITE_IN_USE: 'A match uses this stadium, so it can’t change.',
+    SEATS_BLOCKED: 'Seats of the match are blocked. Unblock them first.',
     MATCH_ON_SALE: 'This match is announced or on sale, so it can’t change.',
     MATCH_ALREADY_OPEN: 'This match is on sale already.',
     MATCH_ARCHIVED: 'This match is over. Your purchases are in My tickets.',

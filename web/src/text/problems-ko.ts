@@ -77,6 +77,7 @@ export const sentences: Sentences = {
     VERSION_MISMATCH: '읽은 뒤에 내용이 바뀌었습니다. 화면을 새로 고쳐 주세요.',
     CHANGED_MEANWHILE: '그사이에 내용이 바뀌었습니다. 화면을 새로 고쳐 주세요.',
     SITE_IN_USE: '이 경기장을 쓰는 경기가 있어서 바꿀 수 없습니다.',
+    SEATS_BLOCKED: '막아 둔 좌석이 있습니다. 먼저 풀어 주세요.',
     MATCH_ON_SALE: '이미 공개되었거나 판매를 시작한 경기라서 바꿀 수 없습니다.',
     MATCH_ALREADY_OPEN: '이미 판매 중인 경기입니다.',
     MATCH_ARCHIVED: '끝난 경기입니다. 예매 내역은 내 예매에서 볼 수 있습니다.',
