@@ -206,7 +206,10 @@ impl Fault {
             | Self::Clock(Process::Worker(_), _)
             | Self::Edge(Process::Worker(_), ..)
             | Self::PoisonJournal(_) => false,
-            other => self.is_alone() || !matches!(other.ground(), Some("postgres" | "gateway")),
+            other => {
+                self.is_alone()
+                    || !matches!(other.ground(), Some(Ground::Postgres | Ground::Gateway))
+            }
         }
     }
 
