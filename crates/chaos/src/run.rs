@@ -206,7 +206,7 @@ async fn agree(world: &World) -> Result<usize> {
     }
 }
 
-/// The number of entries of the journal that PostgreSQL does not have, in the last line of `verify`.
+/// The entries of the journal that PostgreSQL does not have, as the last line of `verify` says.
 fn backlog(text: &str) -> Option<usize> {
     text.split_once(" journal entries on their way")?.0.rsplit(' ').next()?.parse().ok()
 }

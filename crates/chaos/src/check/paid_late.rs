@@ -1,5 +1,5 @@
-//! Nobody buys what they reserved after the time to pay (invariant 10). From the first attempt on, a
-//! reservation may get more time, so only attempts that all came too late count.
+//! Nobody buys what they reserved after the time to pay (invariant 10). From the first attempt on,
+//! a reservation may get more time, so only attempts that all came too late count.
 
 use super::Violation;
 use super::ends::LATE_MAX;
