@@ -36,8 +36,9 @@ end
 -- count them; it bounds only the seats that commands name (src/engine/waiting.rs).
 local SEATS_MOVED_MAX = 1024
 
--- Replies that are not kept under an Idempotency-Key, because the same call may succeed soon. `none`
--- and `changed` say that what the node had read was out of date; the others are 429, 503 and 404.
+-- Replies that are not kept under an Idempotency-Key, because the same call may succeed soon.
+-- `none` and `changed` say that what the node had read was out of date; the others are 429, 503 and
+-- 404.
 local NOT_KEPT = { none = true, changed = true, cool_down = true, halted = true, not_found = true }
 
 local function decide(batch, match, command)

@@ -1,9 +1,8 @@
 -- hold, hold_best: AVAILABLE → HOLD for all seats of a choice, or for none.
 -- id: the new hold; bill, when the match has a price list. hold: amount in KRW; named: how many
--- seats the buyer named, when the node proposes those behind them; orphans: the seats that must not
--- be left alone, when the match has that rule. hold_best: seats: choice after choice, the best
--- first; choice_size: seats of a choice; amounts: amount of each choice in KRW, by comma; bill: that
--- of each choice, with ';' between.
+-- seats the buyer named, when the node proposes the others; orphans: the seats that must not be
+-- left alone, when the match has that rule. hold_best: seats: choice after choice, the best first;
+-- choice_size: seats of each; amounts: of each in KRW, by comma; bill: of each, with ';' between.
 -- Replies: hold: held already_held already_reserved not_open pass_required cool_down one_hold
 -- Replies: hold: seat_limit taken orphan none
 -- Replies: hold_best: held not_open pass_required cool_down one_hold seat_limit none
@@ -78,8 +77,7 @@ end
 
 commands.hold = function(batch, match, command)
   local user = batch.user_of[command]
-  local amount = batch.arguments.amount[command]
-  local orphans = batch.arguments.orphans[command]
+  local amount, orphans = batch.arguments.amount[command], batch.arguments.orphans[command]
   local bill = batch.arguments.bill[command] or ''
   local count, first = batch.seat_count_of[command], batch.seats_before_of[command] + 1
   local last, proposed = first + count - 1, first + (batch.arguments.named[command] or count)
@@ -93,8 +91,7 @@ commands.hold = function(batch, match, command)
   local refused = refuse_buyer(batch, match, user, count)
   if refused then return refused end
   if others then return 'taken ' .. others end
-  local taken = find_taken(batch, match, user, proposed, last)
-  if taken then return 'none ' .. whole(match.version) end
+  if find_taken(batch, match, user, proposed, last) then return 'none ' .. whole(match.version) end
   if orphans then
     local left_alone = seats_left_alone(batch, match, orphans)
     if #left_alone > 0 then return 'orphan ' .. table.concat(left_alone, ',') end

@@ -244,6 +244,14 @@ impl Row<'_> {
         self
     }
 
+    /// The buyer named the first seats of these many, if not all of them.
+    pub(super) fn named(&mut self, named: usize, of: usize) -> &mut Self {
+        if named < of {
+            self.number(Argument::Named, named as u64);
+        }
+        self
+    }
+
     /// The command has named all its seats.
     pub(super) fn end(self) {
         let count = self.columns.seats[self.place].count - self.seats_before;

@@ -223,10 +223,7 @@ impl SeatCommand {
     pub(super) fn encode(&self, row: &mut Row<'_>) {
         match self {
             Self::Hold { id, user, seats, named, charge, orphans } => {
-                row.claim(id.0, *user).seats(seats);
-                if *named < seats.len() {
-                    row.number(Argument::Named, *named as u64);
-                }
+                row.claim(id.0, *user).seats(seats).named(*named, seats.len());
                 row.amount(Argument::Amount, charge.amount);
                 billed(row, std::iter::once(charge));
                 if !orphans.is_empty() {

@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 /// The first administrator.
 pub(crate) const ADMIN: (&str, &str) = ("admin@chaos.example", "the-admin-of-the-breaker");
-/// The gateway. It sends a webhook again after less than a second, and not after a minute. A refusal
-/// of unknown meaning (PROVIDER_ERROR) is repeated until the time to confirm is over, which is 30 s
-/// and not 10 minutes.
+/// The gateway. It sends a webhook again after less than a second, and not after a minute. A
+/// refusal of unknown meaning (PROVIDER_ERROR) is repeated until the time to confirm is over, which
+/// is 30 s and not 10 minutes.
 const EMULATOR: [&str; 6] =
     ["toss-emulator", "--webhook-time-factor", "0.01", "--approval-window-ms", "30000", "--listen"];
 const SECRET: &str = "test_sk_of_the_breaker";
