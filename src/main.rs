@@ -256,7 +256,11 @@ async fn run(command: Command, shown: &str) -> anyhow::Result<ExitCode> {
             print(queue_check::check(&arguments).await?);
         }
         Command::Plan { command } => return command.run().await,
-        Command::Openapi => print(format_args!("{}\n", openapi().to_pretty_json()?)),
+        Command::Openapi => {
+            // As a value, whose names are sorted: the extensions of utoipa have a random order.
+            let document = serde_json::to_value(openapi())?;
+            print(format_args!("{}\n", serde_json::to_string_pretty(&document)?))
+        }
         Command::Load { arguments } => return Err(load::run(&arguments)),
         Command::TossEmulator {
             listen,

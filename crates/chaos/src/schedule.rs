@@ -221,7 +221,10 @@ mod tests {
                 is_dead && fault.ground() == Some(Ground::Process(process))
             }
         };
-        let cut = |process: Process| move |fault: &Fault| matches!(fault, Fault::Edge(of, ..) if *of == process);
+        let cut = |process: Process| {
+            let is_cut = move |of: Process| of == process;
+            move |fault: &Fault| matches!(fault, Fault::Edge(of, ..) if is_cut(*of))
+        };
         for kind in [Process::Api, Process::Worker] {
             assert!(together(dead(kind(0)), dead(kind(1))), "{:?}", kind(0));
             assert!(together(cut(kind(0)), cut(kind(1))), "connections of {:?}", kind(0));
