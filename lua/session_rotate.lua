@@ -15,10 +15,10 @@
 local TOKENS_MAX = 16
 local found = redis.call('HMGET', KEYS[1], 'email', ARGV[4])
 local clock = clock_read(KEYS[4])
--- While the partition is loaded, the account may be there in a moment.
-if not clock.layout then return { 'not_loaded' } end
 local session, now = session_parse(found[2]), clock_now(clock)
 if not session or session.ends <= now then return { 'missing' } end
+-- While the partition is loaded, the account may be there in a moment.
+if not clock.layout then return { 'not_loaded' } end
 local account = redis.call('HGET', KEYS[2], found[1])
 if not account then return { 'missing' } end
 -- Each token is its hash, a colon, and (once it was used) the end of its grace period. The token

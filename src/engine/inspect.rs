@@ -14,8 +14,9 @@ use crate::redis::keys::{MatchKeys, PartitionKeys};
 use fred::prelude::*;
 use fred::types::{ClusterHash, CustomCommand};
 
-/// Fields per page: a larger page occupies Redis longer, a smaller one needs more calls.
-const PAGE_FIELDS: &str = "1000";
+/// Fields per page. More: Redis is occupied for longer, and each search of a worker, which may have
+/// many at once, keeps more. Fewer: more calls.
+const PAGE_FIELDS: &str = "200";
 
 impl Engine {
     /// All holds and reservations of a partition.
