@@ -301,7 +301,7 @@ async fn nodes_without_the_right_to_load_survive_a_promotion() {
     let fixtures = node.match_in_each_partition().await;
     let fan = node.user("fan").await;
     let dead = cluster.owner(Partition(0)).await;
-    done(cluster.port(dead), &["WAIT", "1", "1000"]).await;
+    crate::servers::replicated(cluster.port(dead), 1).await;
     cluster.kill(dead).await;
     sells_within(Duration::from_secs(30), &fan, &fixtures[0], 1).await;
 
