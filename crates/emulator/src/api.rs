@@ -33,7 +33,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
 }
 
 async fn confirm(State(shared): State<Arc<Shared>>, head: Head, body: Bytes) -> Response {
-    calls::serve(shared, CallKind::Confirm, head, move |shared| {
+    calls::serve(shared, CallKind::Confirm, head, move |ledger| {
         let request: ConfirmRequest = parse(&body)?;
         let is_possible = (1..=200).contains(&request.payment_key.len())
             && is_order_id(&request.order_id)
@@ -42,7 +42,7 @@ async fn confirm(State(shared): State<Arc<Shared>>, head: Head, body: Bytes) -> 
             return Err(Code::INVALID_REQUEST.into());
         }
         let ConfirmRequest { payment_key, order_id, amount } = request;
-        shared.ledger.lock().confirm(&payment_key, &order_id, amount)
+        ledger.confirm(&payment_key, &order_id, amount)
     })
     .await
 }
@@ -52,10 +52,7 @@ async fn find(
     Path(payment_key): Path<String>,
     head: Head,
 ) -> Response {
-    calls::serve(shared, CallKind::Lookup, head, move |shared| {
-        shared.ledger.lock().find(&payment_key)
-    })
-    .await
+    calls::serve(shared, CallKind::Lookup, head, move |ledger| ledger.find(&payment_key)).await
 }
 
 async fn find_by_order(
@@ -63,10 +60,8 @@ async fn find_by_order(
     Path(order_id): Path<String>,
     head: Head,
 ) -> Response {
-    calls::serve(shared, CallKind::Lookup, head, move |shared| {
-        shared.ledger.lock().find_by_order(&order_id)
-    })
-    .await
+    calls::serve(shared, CallKind::Lookup, head, move |ledger| ledger.find_by_order(&order_id))
+        .await
 }
 
 async fn cancel(
@@ -75,12 +70,12 @@ async fn cancel(
     head: Head,
     body: Bytes,
 ) -> Response {
-    calls::serve(shared, CallKind::Cancel, head, move |shared| {
+    calls::serve(shared, CallKind::Cancel, head, move |ledger| {
         let request: CancelRequest = parse(&body)?;
         if !(1..=200).contains(&request.cancel_reason.chars().count()) {
             return Err(Code::INVALID_REQUEST.into());
         }
-        shared.ledger.lock().cancel(&payment_key, &request)
+        ledger.cancel(&payment_key, &request)
     })
     .await
 }
@@ -90,9 +85,9 @@ async fn transactions(
     query: Result<Query<TransactionsQuery>, QueryRejection>,
     head: Head,
 ) -> Response {
-    calls::serve(shared, CallKind::Transactions, head, move |shared| {
+    calls::serve(shared, CallKind::Transactions, head, move |ledger| {
         let Query(query) = query.map_err(|_| Code::INVALID_REQUEST)?;
-        shared.ledger.lock().transactions(&query)
+        ledger.transactions(&query)
     })
     .await
 }

@@ -4,7 +4,8 @@
 use crate::Shared;
 use crate::error::{ApiError, Code, Language};
 use crate::faults::CallKind;
-use crate::idempotency::{Entrance, KEY_CHARACTERS_MAX, Scope};
+use crate::idempotency::{Entrance, KEY_CHARACTERS_MAX, Scope, Ticket};
+use crate::ledger::Ledger;
 use crate::reply::{Cut, Reply};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -12,9 +13,9 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::Instant;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TEST_CODE: HeaderName = HeaderName::from_static("tosspayments-test-code");
@@ -44,13 +45,12 @@ pub(crate) async fn serve<T: Serialize>(
     shared: Arc<Shared>,
     kind: CallKind,
     head: Head,
-    effect: impl FnOnce(&Shared) -> Result<T, ApiError> + Send + 'static,
+    effect: impl FnOnce(&mut Ledger) -> Result<T, ApiError> + Send + 'static,
 ) -> Response {
     let language = Language::of(&head.headers);
-    let api_key = match check_credentials(&head.headers, &shared.settings.secret_key) {
-        Ok(api_key) => api_key,
-        Err(error) => return error.reply(language).into_response(),
-    };
+    if let Err(error) = check_credentials(&head.headers, &shared.settings.secret_key) {
+        return error.reply(language).into_response();
+    }
     let mut draw = shared.faults.lock().draw(kind);
     if draw.drop_before {
         return Cut.into_response();
@@ -62,10 +62,8 @@ pub(crate) async fn serve<T: Serialize>(
     let entrance = match idempotency_key(&head) {
         Ok(None) => None,
         Ok(Some(key)) => {
-            let Head { method, path, .. } = &head;
-            let (method, path) = (method.clone(), path.clone());
-            let scope = Scope { key, api_key, method, path };
-            Some(shared.idempotency.enter(scope, Instant::now()))
+            let scope = Scope { key, path: head.path.clone() };
+            Some(shared.idempotency.enter(scope, Timestamp::now()))
         }
         Err(error) => return error.reply(language).into_response(),
     };
@@ -89,11 +87,15 @@ pub(crate) async fn serve<T: Serialize>(
             // A gateway that is stopped does not finish its calls.
             () = worker.stopping.cancelled() => return None,
         }
-        let result = refusal.map_or_else(|| effect(&worker), Err);
-        let reply = match result {
-            Ok(body) => Reply::json(StatusCode::OK, &body),
-            Err(error) => error.reply(language),
-        };
+        let scope = ticket.as_ref().and_then(Ticket::scope);
+        let reply = worker.ledger.lock().at_once(|ledger| {
+            let reply = match refusal.map_or_else(|| effect(ledger), Err) {
+                Ok(body) => Reply::json(StatusCode::OK, &body),
+                Err(error) => error.reply(language),
+            };
+            scope.map_or(Ok(()), |scope| ledger.keep_reply(scope, &reply)).map(|()| reply)
+        });
+        let reply = reply.flatten().unwrap_or_else(|error| error.reply(language));
         if let Some(ticket) = ticket {
             ticket.finish(&reply);
         }
@@ -118,9 +120,8 @@ async fn after(draw: &crate::faults::Draw, reply: Reply, language: Language) -> 
     reply.into_response()
 }
 
-/// Returns the API key of the caller (`Basic base64("{secretKey}:")`), which has to be
-/// `secret_key`.
-fn check_credentials(headers: &HeaderMap, secret_key: &str) -> Result<String, ApiError> {
+/// Whether the API key of the caller (`Basic base64("{secretKey}:")`) is `secret_key`.
+fn check_credentials(headers: &HeaderMap, secret_key: &str) -> Result<(), ApiError> {
     let given = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -131,7 +132,7 @@ fn check_credentials(headers: &HeaderMap, secret_key: &str) -> Result<String, Ap
         .filter(|key| !key.is_empty() && !key.contains(':'))
         .ok_or(Code::INCORRECT_BASIC_AUTH_FORMAT)?;
     if given == secret_key {
-        return Ok(given);
+        return Ok(());
     }
     let is_client_key = given.contains("_ck_") || given.contains("_gck_");
     Err(if is_client_key { Code::INVALID_API_KEY } else { Code::UNAUTHORIZED_KEY }.into())

@@ -1,9 +1,12 @@
 //! The ledger of the emulator: every payment, in memory, and in an append-only file of JSON lines
 //! when the settings name one. So `dev` finds its payments again after a restart. A line is a
-//! payment after a change; for each payment the last line counts.
+//! payment after a change, and for each payment the last line counts; or it is the reply that was
+//! sent under an idempotency key.
 
 use crate::error::{ApiError, Code, Language};
+use crate::idempotency::{KeptReply, Scope};
 use crate::payment::{CancelRequest, Payment, Status};
+use crate::reply::Reply;
 use crate::transactions::{Transaction, TransactionsQuery};
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -22,6 +25,14 @@ pub(crate) struct Record {
     pub(crate) plan: Plan,
     /// When the buyer authenticated, in ms since 1970. The time to confirm starts here.
     authenticated_at_ms: i64,
+}
+
+/// What a line of the file may be.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Payment(Box<Record>),
+    Reply(KeptReply),
 }
 
 /// The result of the confirmation, chosen when the payment is created.
@@ -45,19 +56,21 @@ pub(crate) struct Ledger {
     /// Oldest first. They are not in the file, because the lines of the payments imply them.
     transactions: Vec<Transaction>,
     file: Option<File>,
+    /// Lines that are written together at the end of a call.
+    together: Option<Vec<u8>>,
     approval_window_ms: i64,
     /// Receives a payment after each change of its status.
     changes: UnboundedSender<Payment>,
 }
 
 impl Ledger {
-    /// Opens the ledger, and replays the file if there is one. Fails when the file cannot be read
-    /// or has a line that is not a payment.
+    /// Opens the ledger, and replays the file if there is one; also returns the replies that the
+    /// file has kept. Fails when the file cannot be read or has a line of another kind.
     pub(crate) fn open(
         path: Option<&Path>,
         approval_window_ms: u64,
         changes: UnboundedSender<Payment>,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<(Self, Vec<KeptReply>)> {
         let approval_window_ms = i64::try_from(approval_window_ms).unwrap_or(i64::MAX);
         let mut ledger = Self {
             records: HashMap::new(),
@@ -65,18 +78,20 @@ impl Ledger {
             by_order: HashMap::new(),
             transactions: Vec::new(),
             file: None,
+            together: None,
             approval_window_ms,
             changes,
         };
+        let mut replies = Vec::new();
         if let Some(path) = path {
-            ledger
+            replies = ledger
                 .replay(path)
                 .with_context(|| format!("the emulator's ledger {}", path.display()))?;
         }
-        Ok(ledger)
+        Ok((ledger, replies))
     }
 
-    fn replay(&mut self, path: &Path) -> anyhow::Result<()> {
+    fn replay(&mut self, path: &Path) -> anyhow::Result<Vec<KeptReply>> {
         let mut file =
             File::options().read(true).append(true).create(true).open(path).context("open")?;
         let mut text = String::new();
@@ -85,12 +100,31 @@ impl Ledger {
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         file.set_len(whole as u64).context("cut off half a line")?;
         file.seek(SeekFrom::End(0)).context("seek")?;
+        let mut replies = Vec::new();
         for line in text[..whole].lines() {
-            let record = serde_json::from_str(line).context("a line that is not a payment")?;
-            self.keep(record);
+            match serde_json::from_str(line).context("a line that is no payment and no reply")? {
+                Line::Payment(record) => self.keep(*record),
+                Line::Reply(reply) => replies.push(reply),
+            }
         }
         self.file = Some(file);
-        Ok(())
+        Ok(replies)
+    }
+
+    /// Runs a call, and writes all that it changes and its reply at once: a process that is killed
+    /// has kept all of it or nothing.
+    pub(crate) fn at_once<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> Result<T, ApiError> {
+        self.together = Some(Vec::new());
+        let result = call(self);
+        let lines = self.together.take().unwrap_or_default();
+        self.write(&lines)?;
+        Ok(result)
+    }
+
+    /// Keeps the reply that was sent under an idempotency key. Fails like every write of the file.
+    pub(crate) fn keep_reply(&mut self, scope: Scope, reply: &Reply) -> Result<(), ApiError> {
+        let since_ms = Timestamp::now().as_millisecond();
+        self.append(&KeptReply { scope, since_ms, reply: reply.clone() })
     }
 
     /// Adds a payment whose buyer has authenticated, and returns its key.
@@ -228,17 +262,7 @@ impl Ledger {
 
     /// Writes the file first, because a payment that a caller has seen must survive a restart.
     fn save(&mut self, record: Record) -> Result<Payment, ApiError> {
-        if let Some(file) = &mut self.file {
-            let written =
-                serde_json::to_vec(&record).map_err(std::io::Error::from).and_then(|mut line| {
-                    line.push(b'\n');
-                    file.write_all(&line)
-                });
-            if let Err(error) = written {
-                tracing::error!(%error, "the emulator cannot write its ledger");
-                return Err(Code::FAILED_INTERNAL_SYSTEM_PROCESSING.into());
-            }
-        }
+        self.append(&record)?;
         let payment = record.payment.clone();
         let before = self.records.get(&payment.payment_key).map(|record| record.payment.status);
         if before.is_some_and(|before| {
@@ -251,6 +275,21 @@ impl Ledger {
         Ok(payment)
     }
 
+    fn append(&mut self, line: &impl Serialize) -> Result<(), ApiError> {
+        let mut line = serde_json::to_vec(line).map_err(|error| cannot_write(&error))?;
+        line.push(b'\n');
+        match &mut self.together {
+            Some(lines) => lines.extend(line),
+            None => self.write(&line)?,
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, lines: &[u8]) -> Result<(), ApiError> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.write_all(lines).map_err(|error| cannot_write(&error))
+    }
+
     fn keep(&mut self, record: Record) {
         let key = record.payment.payment_key.clone();
         let order_id = record.payment.order_id.clone();
@@ -261,4 +300,9 @@ impl Ledger {
             self.by_order.entry(order_id).or_default().push(key);
         }
     }
+}
+
+fn cannot_write(error: &dyn std::error::Error) -> ApiError {
+    tracing::error!(%error, "the emulator cannot write its ledger");
+    Code::FAILED_INTERNAL_SYSTEM_PROCESSING.into()
 }

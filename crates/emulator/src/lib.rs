@@ -48,8 +48,8 @@ pub struct EmulatorSettings {
     /// Longest time between authentication and confirmation, in milliseconds. Toss allows 10
     /// minutes.
     pub approval_window_ms: u64,
-    /// A file of JSON lines that keeps the payments over a restart. Without it, they are in memory
-    /// only.
+    /// A file of JSON lines that keeps the payments, and the replies under idempotency keys, over a
+    /// restart. Without it, they are in memory only.
     pub ledger_path: Option<PathBuf>,
     /// The address of the webhooks. Without it, none are sent. `PUT /_emulator/webhook` changes it.
     pub webhook_url: Option<String>,
@@ -94,13 +94,13 @@ impl Emulator {
         let address = listener.local_addr()?;
         let (changed, changes) = tokio::sync::mpsc::unbounded_channel();
         let path = settings.ledger_path.as_deref();
-        let ledger = Ledger::open(path, settings.approval_window_ms, changed)?;
+        let (ledger, replies) = Ledger::open(path, settings.approval_window_ms, changed)?;
         let shared = Arc::new(Shared {
             webhook_url: Mutex::new(settings.webhook_url.clone()),
             settings,
             ledger: Mutex::new(ledger),
             faults: Mutex::default(),
-            idempotency: idempotency::Store::default(),
+            idempotency: idempotency::Store::of(replies),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         });

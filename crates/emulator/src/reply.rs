@@ -1,12 +1,15 @@
 //! A reply of the emulator as bytes, so that the idempotency store can send it again unchanged.
 
 use axum::body::Body;
+use axum::http::status::InvalidStatusCode;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone)]
+/// In a file it is the number of its status and its body as text.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "(u16, String)", into = "(u16, String)")]
 pub(crate) struct Reply {
     status: StatusCode,
     body: Bytes,
@@ -22,6 +25,20 @@ impl Reply {
             Ok(body) => Self { status, body: body.into() },
             Err(_) => Self { status: StatusCode::INTERNAL_SERVER_ERROR, body: Bytes::new() },
         }
+    }
+}
+
+impl From<Reply> for (u16, String) {
+    fn from(Reply { status, body }: Reply) -> Self {
+        (status.as_u16(), String::from_utf8_lossy(&body).into_owned())
+    }
+}
+
+impl TryFrom<(u16, String)> for Reply {
+    type Error = InvalidStatusCode;
+
+    fn try_from((status, body): (u16, String)) -> Result<Self, Self::Error> {
+        Ok(Self { status: StatusCode::from_u16(status)?, body: body.into() })
     }
 }
 

@@ -156,6 +156,32 @@ async fn payments_survive_a_restart_even_when_the_last_line_is_incomplete() {
 }
 
 #[tokio::test]
+async fn replies_under_idempotency_keys_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger_path = Some(folder.path().join("ledger.jsonl"));
+    let settings = EmulatorSettings { ledger_path, ..EmulatorSettings::default() };
+    let gateway = Gateway::start_with(settings.clone(), 5_000).await;
+    let key = gateway.pay(ORDER, json!({})).await;
+    gateway.toss.confirm(&key, ORDER, AMOUNT, 1).await;
+    let refund = json!({ "cancelReason": "test", "cancelAmount": 10_000 });
+    let cancel = format!("/v1/payments/{key}/cancel");
+    let (under_part, under_refused) =
+        ([("Idempotency-Key", "part")], [("Idempotency-Key", "refused")]);
+    let part = gateway.shop(&cancel, &under_part, &refund).await;
+    let too_much = json!({ "cancelReason": "test", "cancelAmount": AMOUNT });
+    let refused = gateway.shop(&cancel, &under_refused, &too_much).await;
+    assert_eq!((part.0, refused.0), (200, 403));
+    let before = gateway.ledger().await;
+    gateway.emulator.stop().await;
+
+    let gateway = Gateway::start_with(settings, 5_000).await;
+    assert_eq!(gateway.shop(&cancel, &under_part, &refund).await, part);
+    // The body does not count, also after a restart.
+    assert_eq!(gateway.shop(&cancel, &under_refused, &refund).await, refused);
+    assert_eq!(gateway.ledger().await, before, "no money has moved twice");
+}
+
+#[tokio::test]
 async fn a_restarted_gateway_settles_an_unknown_outcome() {
     let folder = tempfile::tempdir().unwrap();
     let ledger_path = Some(folder.path().join("ledger.jsonl"));
