@@ -114,17 +114,25 @@ pub(crate) enum Fault {
     /// The slot of a partition moves to another master (Cluster).
     MoveSlot(u16),
     KillPostgres,
+    /// A backend is killed, as the system does when there is no memory: PostgreSQL ends all
+    /// connections and recovers.
+    KillBackend,
     FreezePostgres,
     /// Somebody has locked the table of the claims.
     LockPostgres,
     /// A backup is put back, and `grandstand restore` is run.
     PostgresForgets,
     PostgresDiskFull,
+    /// Each write to the disk takes this many ms longer.
+    PostgresDiskSlow(u16),
+    PostgresMemoryFull,
     /// A standby stops to follow, the primary dies, the standby takes its place, and `grandstand
     /// restore` is run.
     PostgresFailover,
     /// The gateway behaves as one of its own faults says.
     Gateway(String),
+    /// `kill -9` of the gateway's process, and a restart with its ledger at the end.
+    KillGateway,
     /// The gateway accepts connections and sends nothing.
     FreezeGateway,
     /// An entry that nobody can read is in the journal of this partition.
@@ -243,12 +251,15 @@ impl Fault {
             Self::Edge(process, server, _) => Some(Ground::Edge(*process, *server)),
             Self::Clients(node, _) => Some(Ground::Door(*node)),
             Self::KillPostgres
+            | Self::KillBackend
             | Self::FreezePostgres
             | Self::LockPostgres
             | Self::PostgresDiskFull
+            | Self::PostgresDiskSlow(_)
+            | Self::PostgresMemoryFull
             | Self::PostgresForgets
             | Self::PostgresFailover => Some(Ground::Postgres),
-            Self::Gateway(_) | Self::FreezeGateway => Some(Ground::Gateway),
+            Self::Gateway(_) | Self::KillGateway | Self::FreezeGateway => Some(Ground::Gateway),
             Self::PoisonJournal(_) | Self::Storm | Self::Overload | Self::SlowWatchers => None,
             _ => Some(Ground::Redis),
         }

@@ -94,6 +94,7 @@ pub(crate) async fn begin(
         }
         Fault::Clients(node, wire) => apply(&world.doors[*node], *wire),
         Fault::Gateway(text) => emulator(world, Some(text)).await?,
+        Fault::KillGateway => world.emulator.kill(),
         Fault::FreezeGateway => world.emulator.freeze(),
         Fault::PoisonJournal(partition) => poison(world, *partition).await,
         Fault::Storm => going.crowds = ends_with_fault(crate::crowd::storm(sale)),
@@ -102,11 +103,14 @@ pub(crate) async fn begin(
             going.crowds = ends_with_fault(crate::crowd::slow_watchers(sale, &world.nodes));
         }
         Fault::KillPostgres => world.postgres.kill().await,
+        Fault::KillBackend => postgres::kill_backend(&world.postgres),
         Fault::FreezePostgres => world.postgres.freeze(),
         Fault::LockPostgres => {
             going.lock = Some(postgres::lock_claims(&world.postgres.url()).await?)
         }
         Fault::PostgresDiskFull => world.space.fill(),
+        Fault::PostgresDiskSlow(ms) => world.disk.set_delay_us(u32::from(*ms) * 1_000),
+        Fault::PostgresMemoryFull => postgres::limit_memory(&world.postgres),
         Fault::PostgresForgets => postgres::back_up(world).await?,
         Fault::PostgresFailover => going.standby = Some(postgres::lagging_standby(world).await?),
         _ => going.server = redis_begins(world, schedule, fault).await?,
@@ -189,15 +193,21 @@ pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<
         }
         Fault::Clients(node, wire) => heal(&world.doors[*node], *wire),
         Fault::Gateway(_) => emulator(world, None).await?,
+        Fault::KillGateway => {
+            world.emulator.start_again();
+            world.ask_for_webhooks().await?;
+        }
         Fault::FreezeGateway => world.emulator.thaw(),
         Fault::KillPostgres => world.postgres.restart().await?,
         Fault::FreezePostgres => world.postgres.thaw(),
         Fault::PostgresDiskFull => {
             world.space.free();
-            if tokio_postgres::connect(&world.postgres.url(), tokio_postgres::NoTls).await.is_err()
-            {
-                world.postgres.restart().await?;
-            }
+            postgres::restart_if_dead(world).await?;
+        }
+        Fault::PostgresDiskSlow(_) => world.disk.set_delay_us(0),
+        Fault::PostgresMemoryFull => {
+            postgres::free_memory(&world.postgres);
+            postgres::restart_if_dead(world).await?;
         }
         Fault::PostgresForgets => postgres::put_back(world).await?,
         Fault::PostgresFailover => {
@@ -303,5 +313,7 @@ pub(crate) fn heal_all(world: &World) {
         }
     }
     world.emulator.thaw();
+    world.emulator.start_again();
+    world.disk.set_delay_us(0);
     world.doors.iter().for_each(Proxy::resume);
 }

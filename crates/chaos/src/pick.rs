@@ -54,8 +54,7 @@ pub(crate) fn any(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
         2 => Fault::Edge(any_process(rng), any_server(kind, rng), any_wire(rng)),
         3 | 4 => of_redis(kind, partitions, rng),
         5 | 6 => of_postgres(rng),
-        7 if rng.usize(..8) == 0 => Fault::FreezeGateway,
-        7 => Fault::Gateway(choice(&GATEWAY, rng)),
+        7 => of_gateway(rng),
         8 => Fault::Clients(rng.usize(..2), any_wire(rng)),
         _ => match rng.usize(..4) {
             0 => Fault::PoisonJournal(rng.u16(..partitions)),
@@ -155,13 +154,24 @@ fn of_redis(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
     })
 }
 
+fn of_gateway(rng: &mut Rng) -> Fault {
+    match rng.usize(..8) {
+        0 => Fault::FreezeGateway,
+        1 => Fault::KillGateway,
+        _ => Fault::Gateway(choice(&GATEWAY, rng)),
+    }
+}
+
 fn of_postgres(rng: &mut Rng) -> Fault {
-    match rng.usize(..6) {
+    match rng.usize(..9) {
         0 => Fault::KillPostgres,
         1 => Fault::FreezePostgres,
         2 => Fault::LockPostgres,
         3 => Fault::PostgresDiskFull,
         4 => Fault::PostgresFailover,
+        5 => Fault::KillBackend,
+        6 => Fault::PostgresDiskSlow(rng.u16(5..60)),
+        7 => Fault::PostgresMemoryFull,
         _ => Fault::PostgresForgets,
     }
 }

@@ -5,6 +5,8 @@ use crate::fault::Server;
 use crate::world::{PROCESSES, World, port_of};
 use anyhow::{Context as _, Result};
 use grandstand_embedded::PrivatePostgres;
+use grandstand_faults::memory;
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -13,6 +15,8 @@ use tokio::task::JoinHandle;
 const RESTORE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A standby follows within this time.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(30);
+/// What each process of a PostgreSQL without memory may still get.
+const ROOM_KB: u64 = 1_024;
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) async fn lock_claims(url: &str) -> Result<JoinHandle<()>> {
@@ -23,6 +27,39 @@ pub(crate) async fn lock_claims(url: &str) -> Result<JoinHandle<()>> {
         let _client = client; // the lock ends with the connection
         let _ = connection.await;
     }))
+}
+
+/// Kills a child of the postmaster, which then ends all of them and recovers.
+pub(crate) fn kill_backend(postgres: &PrivatePostgres) {
+    // The last one is a connection of a client, if there is any.
+    let last = postgres.children().into_iter().max();
+    if let Some(pid) = last.and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+/// PostgreSQL gets no more memory from the system, nor does a new connection.
+pub(crate) fn limit_memory(postgres: &PrivatePostgres) {
+    for process in all_of(postgres) {
+        memory::limit_memory(process, ROOM_KB);
+    }
+}
+
+pub(crate) fn free_memory(postgres: &PrivatePostgres) {
+    all_of(postgres).into_iter().for_each(memory::free_memory);
+}
+
+/// The postmaster comes first, because a new child has its limits.
+fn all_of(postgres: &PrivatePostgres) -> Vec<u32> {
+    [vec![postgres.pid()], postgres.children()].concat()
+}
+
+/// Starts PostgreSQL again when its postmaster has ended.
+pub(crate) async fn restart_if_dead(world: &mut World) -> Result<()> {
+    match connect(&world.postgres.url()).await {
+        Ok(_) => Ok(()),
+        Err(_) => world.postgres.restart().await,
+    }
 }
 
 /// Copies the files of PostgreSQL as they are at this moment.
@@ -56,7 +93,7 @@ pub(crate) async fn lagging_standby(world: &mut World) -> Result<PrivatePostgres
         "{SMALL_LOG}\nprimary_conninfo = 'host=127.0.0.1 port={primary} user=grandstand'\n"
     );
     std::fs::write(data.join("postgresql.auto.conf"), settings)?;
-    let standby = PrivatePostgres::start(&dir, World::POSTGRES).await?;
+    let standby = world.start_postgres(&dir).await?;
     let client = connect(&standby.url()).await?;
     let follows = async {
         let status = "select 1 from pg_stat_wal_receiver where status = 'streaming'";

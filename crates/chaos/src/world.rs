@@ -8,6 +8,7 @@ use crate::servers::Servers;
 use anyhow::{Context as _, Result, bail};
 use grandstand_embedded::{PostgresSettings, PrivatePostgres};
 use grandstand_faults::disk::SmallDisk;
+use grandstand_faults::power::Disk;
 use grandstand_faults::proxy::Proxy;
 use serde_json::json;
 use std::collections::HashMap;
@@ -18,11 +19,11 @@ use std::time::{Duration, Instant};
 
 /// The first administrator.
 pub(crate) const ADMIN: (&str, &str) = ("admin@chaos.example", "the-admin-of-the-breaker");
-/// The gateway. It sends a webhook again after less than a second, and not after a minute. A
-/// refusal of unknown meaning (PROVIDER_ERROR) is repeated until the time to confirm is over, which
-/// is 30 s and not 10 minutes.
-const EMULATOR: [&str; 6] =
-    ["toss-emulator", "--webhook-time-factor", "0.01", "--approval-window-ms", "30000", "--listen"];
+/// The gateway. Its payments survive its death, in a file that follows. It sends a webhook again
+/// after less than a second, and not after a minute. A refusal of unknown meaning (PROVIDER_ERROR)
+/// is repeated until the time to confirm is over, which is 30 s and not 10 minutes.
+const EMULATOR: [&str; 5] =
+    ["toss-emulator", "--webhook-time-factor", "0.01", "--approval-window-ms", "30000"];
 const SECRET: &str = "test_sk_of_the_breaker";
 /// Holds and payments end this soon, so that a run sees many of them end.
 pub(crate) const HOLD_MS: u64 = 4_000;
@@ -46,6 +47,8 @@ pub(crate) struct World {
     pub(crate) postgres_number: usize,
     /// The data of PostgreSQL are on it.
     pub(crate) space: SmallDisk,
+    /// How fast the disk of PostgreSQL is.
+    pub(crate) disk: Disk,
     pub(crate) processes: HashMap<Process, Supervised>,
     pub(crate) edges: HashMap<(Process, Server), Proxy>,
     /// Before each API node; clients use only these.
@@ -61,17 +64,14 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// How each PostgreSQL runs.
-    pub(crate) const POSTGRES: PostgresSettings =
-        PostgresSettings { durable: true, max_connections: 100 };
-
     /// Starts all, with the program at `binary`. Logs are written below `dir`.
     pub(crate) async fn start(schedule: &Schedule, binary: &Path, dir: &Path) -> Result<Self> {
         let servers =
             Servers::start(schedule.servers, schedule.always, schedule.soak_s > 0).await?;
         let space = SmallDisk::mount(DISK_MB);
         let postgres_dir = space.path().join("postgres");
-        let postgres = PrivatePostgres::start(&postgres_dir, Self::POSTGRES).await?;
+        let disk = Disk::new();
+        let postgres = start_postgres(&postgres_dir, &disk).await?;
         let small = format!("alter system set {SMALL_LOG}");
         let client = connect(&postgres.url()).await?;
         client.batch_execute(&small).await?;
@@ -85,20 +85,17 @@ impl World {
             environment: environment(&servers, &postgres, &gateway, schedule.apart),
             log: dir.to_owned(),
         };
-        let emulator = Supervised::start(
-            launch.of(
-                "gateway",
-                dir,
-                &EMULATOR.iter().copied().chain([&gateway[7..]]).collect::<Vec<_>>(),
-            ),
-            false,
-        );
+        let ledger = dir.join("gateway.jsonl");
+        let more = ["--ledger", &ledger.to_string_lossy(), "--listen", &gateway[7..]];
+        let arguments = [&EMULATOR[..], &more].concat();
+        let emulator = Supervised::start(launch.of("gateway", dir, &arguments), false);
         let mut world = Self {
             servers,
             postgres,
             postgres_dir,
             postgres_number: 0,
             space,
+            disk,
             processes: HashMap::new(),
             edges: HashMap::new(),
             doors: vec![],
@@ -171,13 +168,21 @@ impl World {
         &self.processes[&process]
     }
 
-    /// The gateway tells the first node of each change, through its door.
-    async fn ask_for_webhooks(&self) -> Result<()> {
+    /// The gateway tells the first node of each change, through its door. It may be about to start.
+    pub(crate) async fn ask_for_webhooks(&self) -> Result<()> {
         let body = json!({"url": format!("{}/api/payments/webhooks/toss", self.door(0))});
         let url = format!("{}/_emulator/webhook", self.gateway);
-        let reply = reqwest::Client::new().put(url).json(&body).send().await?;
-        reply.error_for_status().context("the gateway sends no webhooks")?;
+        let (http, begun) = (reqwest::Client::new(), Instant::now());
+        while !http.put(&url).json(&body).send().await.is_ok_and(|reply| reply.status() == 204) {
+            anyhow::ensure!(begun.elapsed() < READY_TIMEOUT, "the gateway sends no webhooks");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         Ok(())
+    }
+
+    /// Starts another PostgreSQL, on the same disk.
+    pub(crate) async fn start_postgres(&self, dir: &Path) -> Result<PrivatePostgres> {
+        start_postgres(dir, &self.disk).await
     }
 
     async fn wait_until_ready(&self) -> Result<()> {
@@ -251,6 +256,11 @@ impl Launch {
         let log = dir.join(format!("{name}.log"));
         Self { name: name.to_owned(), arguments, log, ..self.clone() }
     }
+}
+
+async fn start_postgres(dir: &Path, disk: &Disk) -> Result<PrivatePostgres> {
+    let settings = PostgresSettings { durable: true, max_connections: 100 };
+    PrivatePostgres::start_with(dir, settings, disk.slow_environment()).await
 }
 
 /// The settings of all processes. Later ones replace earlier ones.

@@ -61,6 +61,7 @@ struct Plan {
     dir: PathBuf,
     log: Log,
     settings: PostgresSettings,
+    environment: Vec<(String, OsString)>,
 }
 
 impl PrivatePostgres {
@@ -73,10 +74,20 @@ impl PrivatePostgres {
     /// belong to that user. Fails when no PostgreSQL is installed, when the directory is in use, or
     /// when the server ends while it starts; the error then has the last lines of the log.
     pub async fn start(dir: &Path, settings: PostgresSettings) -> Result<Self> {
+        Self::start_with(dir, settings, vec![]).await
+    }
+
+    /// Like `start`, with additional environment variables of the server. A restart uses them
+    /// again. Tests use them to cause faults.
+    pub async fn start_with(
+        dir: &Path,
+        settings: PostgresSettings,
+        environment: Vec<(String, OsString)>,
+    ) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("can't create {}", dir.display()))?;
         let dir = dir.canonicalize()?;
         let log = Log::new(dir.join("postgres.log"));
-        let plan = Plan { folder: discover::postgres_folder()?, dir, log, settings };
+        let plan = Plan { folder: discover::postgres_folder()?, dir, log, settings, environment };
         if !plan.data().exists() {
             plan.initialise().await?;
         }
@@ -97,6 +108,11 @@ impl PrivatePostgres {
     /// Returns the process id of the postmaster, also after its end.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Returns the process ids of the backends and of the other children of the postmaster.
+    pub fn children(&self) -> Vec<u32> {
+        children_of(self.pid)
     }
 
     /// Stops the server cleanly: it cuts its connections and writes a checkpoint. Kills it and
@@ -225,7 +241,7 @@ impl Plan {
             log: &self.log,
             owner,
             directory,
-            environment: &[],
+            environment: &self.environment,
             // On SIGQUIT the postmaster ends its backends. A SIGKILL would leave them running.
             last_signal: "QUIT",
         })

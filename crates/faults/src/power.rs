@@ -4,8 +4,8 @@
 use crate::preload::compile;
 use grandstand_embedded::{PrivateRedis, RedisExtras};
 use std::ffi::OsString;
-use std::fs::{File, read_dir, read_to_string};
-use std::os::unix::fs::FileExt as _;
+use std::fs::{File, Permissions, read_dir, read_to_string};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -25,13 +25,26 @@ impl Disk {
         disk
     }
 
+    /// What makes a private PostgreSQL use this disk. It can become slow, but not lose power.
+    pub fn slow_environment(&self) -> Vec<(String, OsString)> {
+        // PostgreSQL runs as another user when the test is root.
+        std::fs::set_permissions(self.dir.path(), Permissions::from_mode(0o755)).unwrap();
+        let mut environment = self.environment();
+        environment.push(("FAULTS_DISK_NOTES".to_owned(), OsString::from("off")));
+        environment
+    }
+
+    fn environment(&self) -> Vec<(String, OsString)> {
+        vec![
+            ("LD_PRELOAD".to_owned(), self.library.as_os_str().to_owned()),
+            ("FAULTS_DISK_FILE".to_owned(), OsString::from(self.file())),
+        ]
+    }
+
     /// What makes a private Redis use this disk. Redis does not write its file from the start
     /// again, because only appended files can be cut.
     pub fn extras(&self) -> RedisExtras {
-        let environment = vec![
-            ("LD_PRELOAD".to_owned(), self.library.as_os_str().to_owned()),
-            ("FAULTS_DISK_FILE".to_owned(), OsString::from(self.file())),
-        ];
+        let environment = self.environment();
         let arguments = vec!["--auto-aof-rewrite-percentage".to_owned(), "0".to_owned()];
         RedisExtras { environment, arguments, ..RedisExtras::default() }
     }
