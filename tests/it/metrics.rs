@@ -68,3 +68,13 @@ async fn the_metrics_say_how_a_sale_goes() {
     node.start_node().await;
     node.finish().await;
 }
+
+/// The system would count memory that is not in use. Linux only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_has_no_huge_pages() {
+    let node = TestNode::start().await;
+    let process = Process::start(&node, &[]).await;
+    let pid = process.child.id().expect("the process runs");
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    assert!(status.contains("THP_enabled:\t0"), "{status}");
+}
