@@ -23,6 +23,9 @@ const HISTORY_ENTRIES_MAX: u64 = 2000;
 /// A feed that nobody has used for this time is dropped. A shorter time reads more snapshots, a
 /// longer one keeps maps in memory.
 const FEED_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A flush is kept for this time, for clients that return. A phone that has lost its network for
+/// longer gets a snapshot. More keeps the changes of rushes that are long over in memory.
+const FLUSH_AGE_MAX: Duration = Duration::from_secs(300);
 /// The first pause before another attempt to read a snapshot; it doubles up to the longest pause.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -166,9 +169,12 @@ impl Hub {
         }
     }
 
-    /// Drops the feeds that nobody has used for a minute.
+    /// Drops the feeds that nobody has used for a minute, and what the others no longer need. So a
+    /// match costs its node little when the rush is over.
     pub fn drop_idle(&self) {
         self.feeds.drop_idle(FEED_IDLE_TIMEOUT);
+        let Some(time) = Instant::now().checked_sub(FLUSH_AGE_MAX) else { return };
+        self.feeds.all().iter().for_each(|feed| feed.forget_before(time));
     }
 
     /// The number of running feeds.

@@ -126,6 +126,13 @@ impl MatchFeed {
         changed
     }
 
+    /// Forgets what nobody needs any more: the flushes of before this time, and old searches for
+    /// free seats.
+    pub fn forget_before(&self, time: Instant) {
+        self.map.lock().recent.forget_before(time);
+        self.proposals.forget_old(Instant::now());
+    }
+
     /// Whether its watchers know the match as a draft, because they are administrators.
     pub fn is_draft(&self) -> bool {
         self.map.lock().match_event.now.status == MatchStatus::Draft

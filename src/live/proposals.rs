@@ -159,23 +159,29 @@ impl Proposals {
         found
     }
 
+    /// Forgets the searches that are too old: they are made again anyway, and their choices take
+    /// memory. A search that is locked is in use.
+    pub(super) fn forget_old(&self, now: Instant) {
+        let is_recent = |search: &Search| now.saturating_duration_since(search.at) <= PROPOSAL_TTL;
+        let mut searches = self.searches.lock();
+        searches.retain(|_, search| search.try_lock().is_none_or(|search| is_recent(&search)));
+    }
+
     /// What is known about a wish; an old search when nothing is known.
     fn search_of(&self, wish: &Wish, now: Instant) -> Arc<Mutex<Search>> {
-        let mut searches = self.searches.lock();
-        if let Some(search) = searches.get(wish) {
+        if let Some(search) = self.searches.lock().get(wish) {
             return search.clone();
         }
-        // A search that is too old is made again anyway, and its choices take memory. A search that
-        // is locked is in use.
-        let is_recent = |search: &Search| now.saturating_duration_since(search.at) <= PROPOSAL_TTL;
-        searches.retain(|_, search| search.try_lock().is_none_or(|search| is_recent(&search)));
+        self.forget_old(now);
+        let mut searches = self.searches.lock();
         if searches.len() >= WISHES_MAX {
             searches.clear();
         }
         let at = now.checked_sub(PROPOSAL_TTL * 2).unwrap_or(now);
         // No map has this version.
         let empty = Search { choices: vec![], next: 0, is_new: true, version: u64::MAX, at };
-        searches.entry(wish.clone()).or_insert(Arc::new(Mutex::new(empty))).clone()
+        let search = searches.entry(wish.clone());
+        search.or_insert_with(|| Arc::new(Mutex::new(empty))).clone()
     }
 
     /// Searches among the seats that nobody was offered a moment ago, and behind these among all.

@@ -7,18 +7,21 @@ use crate::engine::snapshot::parse_told;
 use crate::live::frame::{Frame, Subject};
 use crate::live::line::LineView;
 use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
 
 /// The most flushes that are kept: at 20 per second they cover 50 seconds. Fewer give more of the
 /// clients that return a snapshot; more take memory.
 const FLUSHES_MAX: usize = 1000;
-/// Flushes that keep their frames. Older flushes are only sent merged. These flushes are always
-/// kept, for watchers that are a moment behind.
+/// Flushes that keep their frames. Older flushes are only sent merged. These flushes are kept
+/// however large they are, for watchers that are a moment behind.
 const ENCODED_FLUSHES_MAX: usize = 8;
 /// When a map starts, stream entries within this time become one flush.
 const MERGE_WINDOW_MS: u64 = 50;
 
 /// One flush: the changes between two positions of the stream, with the last state of each seat.
 pub(super) struct Flush {
+    /// When this node made it.
+    pub at: Instant,
     pub from: StreamId,
     pub to: Position,
     pub version: u64,
@@ -80,6 +83,13 @@ impl RecentFlushes {
             self.flushes[old].frames = HashMap::new();
         }
         self.number += 1;
+    }
+
+    /// Forgets the flushes that were made before this time.
+    pub(super) fn forget_before(&mut self, time: Instant) {
+        let old = self.flushes.partition_point(|flush| flush.at < time);
+        self.size -= self.flushes.drain(..old).map(|flush| flush.size()).sum::<usize>();
+        self.flushes.shrink_to_fit();
     }
 
     /// Forgets all flushes after a reset of the map, because no watcher can follow it from its
@@ -185,6 +195,7 @@ fn read(fields: &Fields, version: u64) -> Option<(Vec<(SeatId, u8)>, u64)> {
 impl Flush {
     pub(super) fn empty(from: StreamId, to: Position, version: u64) -> Self {
         Self {
+            at: Instant::now(),
             from,
             to,
             version,
@@ -218,6 +229,29 @@ mod tests {
         }
         assert_eq!(recent.size, recent.flushes.iter().map(Flush::size).sum::<usize>());
         recent.flushes.len()
+    }
+
+    /// Who is up to date misses nothing, and who is behind gets a snapshot.
+    #[test]
+    fn old_flushes_are_forgotten_and_later_ones_are_not() {
+        let mut recent = RecentFlushes::default();
+        push(&mut recent, 0, &[1, 2]);
+        push(&mut recent, 2, &[3]);
+        let middle = Instant::now();
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        push(&mut recent, 3, &[4]);
+        recent.forget_before(middle);
+        assert_eq!((recent.flushes.len(), recent.size), (1, 1));
+        assert_eq!(recent.after_number(1), None);
+        assert_eq!(recent.after_number(2), Some(Missed { first: 0, count: 1 }));
+        assert_eq!(recent.after_id(id(2), id(4)), None);
+        assert_eq!(recent.after_id(id(3), id(4)), Some(Missed { first: 0, count: 1 }));
+        recent.forget_before(Instant::now());
+        assert_eq!((recent.flushes.len(), recent.size), (0, 0));
+        assert_eq!(recent.after_number(2), None);
+        assert_eq!(recent.after_number(3), Some(Missed { first: 0, count: 0 }));
+        assert_eq!(recent.after_id(id(3), id(4)), None);
+        assert_eq!(recent.after_id(id(4), id(4)), Some(Missed { first: 0, count: 0 }));
     }
 
     const fn id(ms: u64) -> StreamId {
