@@ -4,15 +4,18 @@
 use crate::support::clock::Clock;
 use crate::support::cluster::PrivateCluster;
 use crate::support::disk::SmallDisk;
+use crate::support::front::{Clients, Front};
 use crate::support::leaks;
 use crate::support::node::eventually;
 use crate::support::proxy::Proxy;
 use crate::support::sentinel::PrivateSentinel;
-use crate::support::wire::{ask, done};
+use crate::support::wire::{Role, ask, done, role};
 use grandstand::domain::ids::Partition;
 use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -97,6 +100,58 @@ async fn sentinels_choose_a_master_that_lacks_what_never_reached_it() {
     bed.thaw_replicas();
     let second = bed.wait_for_another_master(0).await;
     assert_eq!(done(bed.servers[second].port(), &["GET", "key"]).await.text(), "kept");
+    bed.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_sends_clients_to_its_proxies_and_does_not_need_them_itself() {
+    let front = Front::start(6, 0, &Clients::default()).await;
+    let cluster = PrivateCluster::start_behind(front, 3, 3).await;
+    let owner = cluster.owner(Partition(1)).await;
+    let (own, announced) = (cluster.port(owner), cluster.announced(owner));
+    assert_ne!(own, announced);
+    let other = cluster.announced((owner + 1) % 3);
+    let refused = ask(other, &["GET", "{1}:key"]).await.unwrap_err();
+    assert_eq!(refused, format!("MOVED 9842 127.0.0.1:{announced}"));
+    done(announced, &["SET", "{1}:key", "here"]).await;
+    cluster.front.of_server(owner).iter().for_each(Proxy::cut);
+    eventually("its replica has lost it", || async { (!cluster.is_settled().await).then_some(()) })
+        .await;
+    ask(announced, &["GET", "{1}:key"]).await.unwrap_err();
+    tokio::time::sleep(Duration::from_secs(3)).await; // twice the time for a failover
+    assert_eq!(cluster.owner(Partition(1)).await, owner);
+    assert_eq!(done(own, &["GET", "{1}:key"]).await.text(), "here");
+    cluster.front.all().for_each(Proxy::resume);
+    eventually("its replica follows again", || async { cluster.is_settled().await.then_some(()) })
+        .await;
+    assert_eq!(done(announced, &["GET", "{1}:key"]).await.text(), "here");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_is_cut_off_is_replaced_and_goes_on_and_a_client_alone_is_not_missed() {
+    let clients = Clients::default();
+    assert_eq!(clients.add(Arc::new(AtomicU32::new(std::process::id()))), 0);
+    let bed = PrivateSentinel::start_behind(Front::start(3, 1, &clients).await).await;
+    let (own, announced) = (bed.servers[0].port(), bed.announced(0));
+    done(announced, &["SET", "key", "1"]).await;
+    // The connections of this process.
+    bed.front.of_client(0).for_each(Proxy::cut);
+    ask(announced, &["GET", "key"]).await.unwrap_err();
+    assert!(bed.is_settled().await, "replicas and Sentinels have proxies of their own");
+    bed.front.of_client(0).for_each(Proxy::resume);
+    assert_eq!(done(announced, &["GET", "key"]).await.text(), "1");
+    // The connections of everybody.
+    bed.front.of_server(0).iter().for_each(Proxy::cut);
+    let new = bed.wait_for_another_master(0).await;
+    done(own, &["SET", "key", "2"]).await;
+    assert_eq!(done(bed.announced(new), &["GET", "key"]).await.text(), "1");
+    assert_eq!(role(own).await, Role::Master);
+    bed.front.all().for_each(Proxy::resume);
+    eventually("all follow the new master", || async { bed.is_settled().await.then_some(()) })
+        .await;
+    assert_eq!(role(own).await, Role::Follower);
+    assert_eq!(done(own, &["GET", "key"]).await.text(), "1");
     bed.stop().await;
 }
 

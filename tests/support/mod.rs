@@ -29,4 +29,4 @@ pub mod table;
 pub mod traces;
 
 #[allow(unused_imports, reason = "each test binary uses some of them")]
-pub use grandstand_faults::{clock, cluster, disk, proxy, sentinel, wire};
+pub use grandstand_faults::{clock, cluster, disk, front, proxy, sentinel, wire};

@@ -1,7 +1,8 @@
 //! A Redis Cluster of child processes, whose slots a test moves and whose servers it kills.
 
 use crate::eventually;
-use crate::wire::{Reply, ask, done};
+use crate::front::Front;
+use crate::wire::{Reply, Role, ask, done, role};
 use futures::future::join_all;
 use grandstand_embedded::{
     CLUSTER_BUS_BELOW, Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings,
@@ -14,6 +15,10 @@ const SLOTS: usize = 16_384;
 /// A silence of this length, in ms, makes a server count as dead.
 const NODE_TIMEOUT: &str = "1500";
 
+/// A server behind a proxy announces the port of the proxy to clients, and to its master. Its bus
+/// needs no such option, because it has a port of its own (`--cluster-port`).
+const ANNOUNCED: [&str; 2] = ["--cluster-announce-port", "--replica-announce-port"];
+
 /// Keys that move at once.
 const STEP: &str = "3";
 
@@ -22,6 +27,8 @@ const STEP: &str = "3";
 /// the others (`cluster-require-full-coverage no`).
 pub struct PrivateCluster {
     servers: Vec<PrivateRedis>,
+    /// The proxies before the servers, which replicas use too, and the bus does not.
+    pub front: Front,
     masters: usize,
     _dir: TempDir,
 }
@@ -29,12 +36,22 @@ pub struct PrivateCluster {
 impl PrivateCluster {
     /// Starts the servers, makes the cluster, and returns when all of them say that it is well.
     pub async fn start(masters: usize, replicas: usize) -> Self {
+        Self::start_behind(Front::default(), masters, replicas).await
+    }
+
+    /// The same with proxies before the servers. A cut proxy is no failure for the cluster, because
+    /// its bus has ports of its own.
+    pub async fn start_behind(front: Front, masters: usize, replicas: usize) -> Self {
         let dir = TempDir::new().unwrap();
         let starts = (0..masters + replicas).map(|n| {
             let dir = dir.path().join(n.to_string());
-            async move { server(&dir).await }
+            let announced = front.arguments(n, &ANNOUNCED);
+            async move { server(&dir, announced).await }
         });
-        let cluster = Self { servers: join_all(starts).await, masters, _dir: dir };
+        let cluster = Self { servers: join_all(starts).await, front, masters, _dir: dir };
+        for n in 0..cluster.servers.len() {
+            cluster.front.lead_to(n, cluster.port(n));
+        }
         for n in 0..masters {
             let (first, last) = (n * SLOTS / masters, (n + 1) * SLOTS / masters - 1);
             let range = [&*first.to_string(), &*last.to_string()];
@@ -46,8 +63,8 @@ impl PrivateCluster {
             cluster.done(n, &["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).await;
         }
         for n in 1..cluster.servers.len() {
-            let port = cluster.port(n);
-            let (port, bus) = (port.to_string(), (port - CLUSTER_BUS_BELOW).to_string());
+            let bus = cluster.port(n) - CLUSTER_BUS_BELOW;
+            let (port, bus) = (cluster.announced(n).to_string(), bus.to_string());
             cluster.done(0, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await;
         }
         cluster.eventually_all(|text| text.contains(&cluster.known())).await;
@@ -62,8 +79,7 @@ impl PrivateCluster {
         cluster.wait_until_well().await;
         for replica in masters..masters + replicas {
             eventually("the replica has its copy", || async {
-                let info = ask(cluster.port(replica), &["INFO", "replication"]).await.ok()?;
-                info.text().contains("master_link_status:up").then_some(())
+                (role(cluster.port(replica)).await == Role::Follower).then_some(())
             })
             .await;
         }
@@ -78,9 +94,14 @@ impl PrivateCluster {
         format!("redis-cluster://{}?{}", addresses[0], rest.join("&"))
     }
 
-    /// `127.0.0.1:PORT` of each server, also of dead ones.
+    /// `127.0.0.1:PORT` of each server as clients see it, also of dead ones.
     pub fn addresses(&self) -> Vec<String> {
-        (0..self.servers.len()).map(|n| format!("127.0.0.1:{}", self.port(n))).collect()
+        (0..self.servers.len()).map(|n| format!("127.0.0.1:{}", self.announced(n))).collect()
+    }
+
+    /// The port of a server, as the cluster tells it to clients.
+    pub fn announced(&self, server: usize) -> u16 {
+        self.front.port(server).unwrap_or(self.port(server))
     }
 
     pub fn port(&self, server: usize) -> u16 {
@@ -205,6 +226,12 @@ impl PrivateCluster {
         .await;
     }
 
+    /// Whether all replicas follow their masters.
+    pub async fn is_settled(&self) -> bool {
+        let roles = join_all(self.servers.iter().map(|server| role(server.port()))).await;
+        !roles.contains(&Role::Lost)
+    }
+
     /// Ends all servers. By a kill, because a replica that has just got a new copy refuses to end.
     pub async fn stop(mut self) {
         join_all(self.servers.iter_mut().map(PrivateRedis::kill)).await;
@@ -238,8 +265,7 @@ impl PrivateCluster {
     }
 
     async fn is_master(&self, server: usize) -> bool {
-        let role = ask(self.port(server), &["ROLE"]).await;
-        matches!(role, Ok(Reply::List(items)) if items[0].text() == "master")
+        role(self.port(server)).await == Role::Master
     }
 
     async fn id(&self, server: usize) -> String {
@@ -251,14 +277,14 @@ impl PrivateCluster {
     }
 }
 
-async fn server(dir: &std::path::Path) -> PrivateRedis {
+async fn server(dir: &std::path::Path, announced: Vec<String>) -> PrivateRedis {
     let arguments = [
         ["--cluster-node-timeout", NODE_TIMEOUT],
         ["--cluster-require-full-coverage", "no"],
         ["--cluster-config-file", "nodes.conf"],
         ["--repl-diskless-sync-delay", "0"],
     ];
-    let arguments = arguments.concat().into_iter().map(str::to_owned).collect();
+    let arguments = arguments.concat().into_iter().map(str::to_owned).chain(announced).collect();
     let kind = RedisKind::ClusterServer;
     let extras = RedisExtras { kind, arguments, ..RedisExtras::default() };
     let settings = RedisSettings { fsync: Fsync::Never };

@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod cluster;
 pub mod disk;
+pub mod front;
 pub mod memory;
 pub mod power;
 pub mod preload;

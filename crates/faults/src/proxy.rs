@@ -1,5 +1,6 @@
 //! A TCP proxy that a test cuts, or stops in one direction as a broken network does.
 
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -40,24 +41,43 @@ struct State {
 pub struct Proxy {
     port: u16,
     state: watch::Sender<State>,
-    accepting: JoinHandle<()>,
+    /// The last proxy of a port closes it.
+    _accepting: Arc<Accepting>,
 }
+
+/// The task that accepts the connections of a port. It ends when this is dropped.
+struct Accepting(JoinHandle<()>);
 
 impl Proxy {
     /// Starts a proxy in front of a port of 127.0.0.1.
     pub async fn start(server: u16) -> Self {
+        Self::start_several(server, 1, |_| 0).await.remove(0)
+    }
+
+    /// Starts several proxies in front of a port, which all have the same port themselves.
+    /// `whose` gets the port of a client, and returns the number of the proxy that carries its
+    /// connection.
+    pub async fn start_several(
+        server: u16,
+        number: usize,
+        whose: impl Fn(u16) -> usize + Send + 'static,
+    ) -> Vec<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (state, seen) = watch::channel(State { way: Way::Open, era: 0, server });
+        let open = State { way: Way::Open, era: 0, server };
+        let (states, seen): (Vec<_>, Vec<_>) = (0..number).map(|_| watch::channel(open)).unzip();
         let accepting = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
+            while let Ok((client, address)) = listener.accept().await {
+                let seen = &seen[whose(address.port())];
                 let state = *seen.borrow();
                 if state.way != Way::Cut {
                     tokio::spawn(carry(client, state, seen.clone()));
                 }
             }
         });
-        Self { port, state, accepting }
+        let accepting = Arc::new(Accepting(accepting));
+        let proxy = |state| Self { port, state, _accepting: accepting.clone() };
+        states.into_iter().map(proxy).collect()
     }
 
     pub fn port(&self) -> u16 {
@@ -115,7 +135,12 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.cut();
-        self.accepting.abort();
+    }
+}
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

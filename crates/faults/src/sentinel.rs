@@ -1,6 +1,7 @@
 //! A master, two replicas and three Sentinels as child processes.
 
-use crate::wire::{Reply, ask, done};
+use crate::front::Front;
+use crate::wire::{Reply, Role, ask, done, role};
 use crate::{eventually, eventually_within};
 use futures::future::join_all;
 use grandstand_embedded::{Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings};
@@ -20,6 +21,8 @@ const ORDER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Servers 0 to 2, of which 0 is the first master, and the Sentinels that watch them.
 pub struct PrivateSentinel {
     pub servers: Vec<PrivateRedis>,
+    /// The proxies before the servers, which replicas and Sentinels use too.
+    pub front: Front,
     sentinels: Vec<PrivateRedis>,
     _dir: TempDir,
 }
@@ -27,18 +30,26 @@ pub struct PrivateSentinel {
 impl PrivateSentinel {
     /// Starts all and returns when the Sentinels know each other and the replicas.
     pub async fn start() -> Self {
+        Self::start_behind(Front::default()).await
+    }
+
+    /// The same with proxies before the servers. A cut proxy of the master is a partition: there is
+    /// a failover while the old master goes on.
+    pub async fn start_behind(front: Front) -> Self {
         let dir = TempDir::new().unwrap();
         let mut servers = Vec::new();
         for n in 0..3 {
-            let arguments = vec!["--repl-diskless-sync-delay".to_owned(), "0".to_owned()];
+            let mut arguments = front.arguments(n, &["--replica-announce-port"]);
+            arguments.extend(["--repl-diskless-sync-delay".to_owned(), "0".to_owned()]);
             let extras = RedisExtras { arguments, ..RedisExtras::default() };
             let settings = RedisSettings { fsync: Fsync::Never };
             let dir = dir.path().join(n.to_string());
             servers.push(PrivateRedis::start_with(&dir, settings, extras).await.unwrap());
+            front.lead_to(n, PrivateRedis::port(&servers[n]));
             // By a command and not by an argument: a server that starts again, and is the master by
             // then, must not follow the first master.
             if n > 0 {
-                let master = PrivateRedis::port(&servers[0]).to_string();
+                let master = front.port(0).unwrap_or(servers[0].port()).to_string();
                 done(servers[n].port(), &["REPLICAOF", "127.0.0.1", &master]).await;
             }
         }
@@ -47,9 +58,10 @@ impl PrivateSentinel {
             (info.matches("state=online").count() == 2).then_some(())
         })
         .await;
+        let master = front.port(0).unwrap_or(servers[0].port());
         let starts = (0..3).map(|n| {
             let dir = dir.path().join(format!("sentinel-{n}"));
-            let kind = RedisKind::Sentinel(configuration(servers[0].port()));
+            let kind = RedisKind::Sentinel(configuration(master));
             let extras = RedisExtras { kind, ..RedisExtras::default() };
             async move {
                 let settings = RedisSettings::default();
@@ -57,14 +69,23 @@ impl PrivateSentinel {
             }
         });
         let sentinels = join_all(starts).await;
-        let sale = Self { servers, sentinels, _dir: dir };
+        let sale = Self { servers, front, sentinels, _dir: dir };
         sale.wait_until_well().await;
         sale
     }
 
     /// `redis-sentinel://127.0.0.1:PORT?node=…&sentinelServiceName=grandstand`.
     pub fn url(&self) -> String {
-        let place = |n: usize| format!("127.0.0.1:{}", self.sentinels[n].port());
+        self.url_at(&self.ports_of_sentinels())
+    }
+
+    pub fn ports_of_sentinels(&self) -> Vec<u16> {
+        self.sentinels.iter().map(PrivateRedis::port).collect()
+    }
+
+    /// The same address for a client that has proxies with these ports before the Sentinels.
+    pub fn url_at(&self, ports: &[u16]) -> String {
+        let place = |n: usize| format!("127.0.0.1:{}", ports[n]);
         let nodes = format!("node={}&node={}", place(1), place(2));
         format!("redis-sentinel://{}?{nodes}&sentinelServiceName={SERVICE}", place(0))
     }
@@ -160,25 +181,53 @@ impl PrivateSentinel {
     }
 
     async fn wait_until_well(&self) {
-        for sentinel in &self.sentinels {
+        for sentinel in 0..self.sentinels.len() {
             eventually("the Sentinels know all", || async {
-                let fields = ask(sentinel.port(), &["SENTINEL", "MASTER", SERVICE]).await.ok()?;
-                let fields = fields.texts();
-                let has = |name: &str| {
-                    let found = fields.chunks(2).find(|pair| pair[0] == name);
-                    found.is_some_and(|pair| pair[1] == "2")
-                };
-                (has("num-slaves") && has("num-other-sentinels")).then_some(())
+                let has = async |name| self.field(sentinel, name).await.as_deref() == Some("2");
+                (has("num-slaves").await && has("num-other-sentinels").await).then_some(())
             })
             .await;
         }
+    }
+
+    /// Whether all Sentinels have the same master and no doubts about it, no failover is under
+    /// way, and the other servers follow this master.
+    pub async fn is_settled(&self) -> bool {
+        let master = self.master().await;
+        let port = self.announced(master).to_string();
+        for sentinel in 0..self.sentinels.len() {
+            for (name, wanted) in [("flags", "master"), ("port", &*port)] {
+                if self.field(sentinel, name).await.as_deref() != Some(wanted) {
+                    return false;
+                }
+            }
+        }
+        for (number, server) in self.servers.iter().enumerate() {
+            let wanted = if number == master { Role::Master } else { Role::Follower };
+            if role(server.port()).await != wanted {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What a Sentinel says about the master in this field.
+    async fn field(&self, sentinel: usize, name: &str) -> Option<String> {
+        let ask_for = ["SENTINEL", "MASTER", SERVICE];
+        let fields = ask(self.sentinels[sentinel].port(), &ask_for).await.ok()?.texts();
+        fields.chunks_exact(2).find(|pair| pair[0] == name).map(|pair| pair[1].clone())
+    }
+
+    /// The port of a server, as Sentinels tell it to clients.
+    pub fn announced(&self, server: usize) -> u16 {
+        self.front.port(server).unwrap_or(self.servers[server].port())
     }
 
     async fn master_of(&self, sentinel: usize) -> Option<usize> {
         let ask_for = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE];
         let address = ask(self.sentinels[sentinel].port(), &ask_for).await.ok()?.texts();
         let port = address.get(1)?;
-        self.servers.iter().position(|server| server.port().to_string() == *port)
+        (0..self.servers.len()).find(|server| self.announced(*server).to_string() == *port)
     }
 }
 

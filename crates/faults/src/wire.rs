@@ -70,6 +70,28 @@ pub fn done(port: u16, words: &[&str]) -> impl Future<Output = Reply> {
     }
 }
 
+/// What a server is in its replication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Master,
+    /// A replica that has a copy, and gets what its master writes.
+    Follower,
+    /// A replica without that, or a server that does not reply.
+    Lost,
+}
+
+/// What the server on this port is now.
+pub async fn role(port: u16) -> Role {
+    let info = ask(port, &["INFO", "replication"]).await.map_or_else(|error| error, |it| it.text());
+    if info.contains("role:master") {
+        Role::Master
+    } else if info.contains("master_link_status:up") {
+        Role::Follower
+    } else {
+        Role::Lost
+    }
+}
+
 async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Reply> {
     let mut line = String::new();
     if stream.read_line(&mut line).await? == 0 {
