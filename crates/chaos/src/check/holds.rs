@@ -160,13 +160,17 @@ fn both_had(evidence: &Evidence, earlier: &Held<'_>, later: &Held<'_>, seat: u32
 fn limits(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
     let requests = evidence.calls.iter().filter(|call| call.act == Act::Request);
     let requested: HashSet<&str> = requests.map(|call| &*call.about).collect();
+    // A run of single faults has tens of thousands of holds.
+    let mut own: HashMap<(usize, &str), Vec<&Held<'_>>> = HashMap::new();
+    for held in helds {
+        own.entry((held.person, held.fixture)).or_default().push(held);
+    }
     let mut found = Vec::new();
     for held in helds {
         let at = held.from;
-        let had = helds.iter().filter(|other| {
-            (other.person, other.fixture) == (held.person, held.fixture)
-                && other.from <= at
-                && other.seats.iter().any(|seat| at < other.to(*seat))
+        let own = own[&(held.person, held.fixture)].iter().copied();
+        let had = own.filter(|other| {
+            other.from <= at && other.seats.iter().any(|seat| at < other.to(*seat))
         });
         let had: Vec<&Held<'_>> = had.collect();
         let seats =
