@@ -90,13 +90,24 @@ pub(crate) async fn one_by_one(
         tokio::time::sleep((from + lasts).saturating_sub(sale.history.now())).await;
         let mut back = sale.history.now();
         let load = sale.history.begun_in_a_second(&OTHERS, from, back) / calm.max(1.0);
-        end(world, step, going).await.with_context(|| format!("the fault `{name}` ends"))?;
-        all.push(Happened { fault: fault.clone(), from, to: sale.history.now() });
-        if fault.is_alone() {
+        let ending = async {
+            let kept = end(world, step, going).await;
+            let kept = kept.with_context(|| format!("the fault `{name}` ends"))?;
+            let (fault, to) = (fault.clone(), sale.history.now());
+            anyhow::Ok(Happened { fault, from, to, kept })
+        };
+        if replaced {
+            all.push(ending.await?);
+        } else if fault.is_alone() {
+            all.push(ending.await?);
             back = sale.history.now(); // somebody has run `grandstand restore` until now
-        }
-        if !replaced {
             purchase = first_purchase(sale, &attempts, back).await;
+        } else {
+            // The end of a fault may wait for replicas, and people do not.
+            let buying = first_purchase(sale, &attempts, back);
+            let (ended, bought) = tokio::join!(ending, buying);
+            all.push(ended?);
+            purchase = bought;
         }
         let pace = pace_is_back(sale, back, before).await;
         let purchase_max = fault.purchase_max(schedule.servers);

@@ -35,6 +35,14 @@ pub(crate) enum Ground {
     Gateway,
 }
 
+/// A server of Redis that has others beside it, for a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Role {
+    Master,
+    Replica,
+}
+
 /// What a proxy does to the bytes that go through it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,9 +69,9 @@ pub(crate) enum Wire {
 pub(crate) enum Kind {
     /// One server, with a proxy before each connection, and a disk that can lose power.
     Single,
-    /// A master, two replicas and three Sentinels.
+    /// A master, two replicas and three Sentinels, with proxies before all of them.
     Sentinel,
-    /// A cluster of three masters with a replica each.
+    /// A cluster of three masters with a replica each, with proxies before all of them.
     Cluster,
 }
 
@@ -90,6 +98,9 @@ pub(crate) enum Fault {
     FreezeRedis,
     /// `kill -9` of a replica (Sentinel, Cluster), and a restart at the end.
     KillReplica,
+    /// A fault of all connections to a server (Sentinel, Cluster): those of the processes, of its
+    /// replicas and of the Sentinels, but not the bus of the cluster.
+    RedisWire(Role, Wire),
     /// `kill -9` of a Sentinel, and a restart at the end.
     KillSentinel(usize),
     /// What was not on the disk is lost.
@@ -153,6 +164,7 @@ impl Fault {
                 let name = map.keys().next().cloned().unwrap_or_default();
                 match self {
                     Self::Edge(_, server, wire) => format!("edge {server:?} {}", wire.name()),
+                    Self::RedisWire(role, wire) => format!("edge {} {}", role.name(), wire.name()),
                     Self::Gateway(text) => gateway_name(text),
                     Self::Clients(_, wire) => format!("clients {}", wire.name()),
                     Self::Kill(process) | Self::Freeze(process) | Self::Replace(process) => {
@@ -169,11 +181,14 @@ impl Fault {
     /// Redis may forget what it has confirmed: holds, and the last changes of the maps. A clock
     /// that jumps may end a hold up to 10 s too early, and a hold of the breaker has only 4.
     /// Replicas are behind their masters, so a failover may forget. A single Redis that writes to
-    /// the disk before it replies forgets nothing when it loses power.
+    /// the disk before it replies forgets nothing when it loses power. Any trouble of the
+    /// connections to a master may let the Sentinels choose another one, while people get replies
+    /// of the old one. A cluster does not notice it.
     pub(crate) fn redis_forgets(&self, servers: Kind, always: bool) -> bool {
         match self {
             Self::RedisLosesPower | Self::RedisDiskFull => !always,
             Self::KillRedis | Self::FreezeRedis => servers != Kind::Single,
+            Self::RedisWire(Role::Master, _) => servers == Kind::Sentinel,
             Self::RedisLosesDisk
             | Self::FlushAll
             | Self::FailoverWithLoss
@@ -194,6 +209,7 @@ impl Fault {
             | Self::DieAt(process, _)
             | Self::Edge(process, ..) => worker(process),
             Self::Clock(..) => true,
+            Self::RedisWire(Role::Replica, _) => false,
             other => other.ground() == Some(Ground::Redis),
         }
     }
@@ -213,6 +229,7 @@ impl Fault {
             | Self::DieAt(Process::Worker(_), _)
             | Self::Clock(Process::Worker(_), _)
             | Self::Edge(Process::Worker(_), ..)
+            | Self::RedisWire(Role::Replica, _)
             | Self::PoisonJournal(_) => false,
             other => {
                 self.is_alone()
@@ -224,6 +241,10 @@ impl Fault {
     /// Somebody else does the work of what fails, so people can buy before the fault has ended.
     pub(crate) fn is_replaced(&self, servers: Kind) -> bool {
         match self {
+            // A master whose replies are late, or break at some byte, may keep its place.
+            Self::RedisWire(Role::Master, wire) => {
+                servers == Kind::Sentinel && !matches!(wire, Wire::Slow(_) | Wire::Short(_))
+            }
             Self::Kill(_) | Self::Replace(_) | Self::Failover => true,
             Self::KillRedis | Self::FreezeRedis | Self::TwoMasters => servers != Kind::Single,
             _ => false,
@@ -235,6 +256,9 @@ impl Fault {
     pub(crate) fn purchase_max(&self, servers: Kind) -> Duration {
         Duration::from_secs(match self {
             Self::Kill(Process::Api(_)) | Self::Replace(Process::Api(_)) => 2,
+            // Without a failover.
+            Self::RedisWire(Role::Replica, _) => 10,
+            Self::RedisWire(Role::Master, _) if servers == Kind::Cluster => 10,
             _ if self.ground() == Some(Ground::Redis) && servers != Kind::Single => 15,
             _ => 10,
         })
@@ -283,6 +307,15 @@ impl Process {
         match self {
             Self::Api(_) => "API",
             Self::Worker(_) => "worker",
+        }
+    }
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Replica => "replica",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Carries out the faults of a schedule, each with its end.
 
-use crate::fault::{Fault, Ground, Server, Wire};
+use crate::fault::{Fault, Ground, Role, Server, Wire};
 use crate::postgres;
 use crate::sale::Sale;
 use crate::schedule::{Schedule, Step};
@@ -18,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// What the faults that are going on need at their ends.
 #[derive(Default)]
 pub(crate) struct Going {
-    /// The server that was killed or frozen.
+    /// The server that was killed, frozen, or cut off.
     server: Option<usize>,
     lock: Option<JoinHandle<()>>,
     standby: Option<PrivatePostgres>,
@@ -31,6 +31,8 @@ pub(crate) struct Happened {
     pub(crate) fault: Fault,
     pub(crate) from: Duration,
     pub(crate) to: Duration,
+    /// Redis has forgotten nothing by this fault, although it might have.
+    pub(crate) kept: bool,
 }
 
 /// Carries out a schedule; what happened, in the order of the beginnings.
@@ -45,7 +47,7 @@ pub(crate) async fn inject(
         times.push((step.at_ms, true, number));
         times.push((step.end_ms(), false, number));
         let (from, to) = (Duration::ZERO, Duration::MAX);
-        happened.push(Happened { fault: step.fault.clone(), from, to });
+        happened.push(Happened { fault: step.fault.clone(), from, to, kept: false });
     }
     times.sort_unstable_by_key(|(at, begins, _)| (*at, *begins));
     let mut going: HashMap<usize, Going> = HashMap::new();
@@ -62,7 +64,7 @@ pub(crate) async fn inject(
         } else {
             let ended = end(world, step, going.remove(&number).unwrap_or_default()).await;
             happened[number].to = sale.history.now();
-            ended
+            ended.map(|kept| happened[number].kept = kept)
         };
         let word = if begins { "begins" } else { "ends" };
         done.with_context(|| format!("the fault `{}` {word}", step.fault.name()))?;
@@ -88,7 +90,7 @@ pub(crate) async fn begin(
         Fault::DieAt(process, place) => world.process(*process).die_at(place),
         Fault::Clock(process, ahead_s) => world.process(*process).set_clock(*ahead_s),
         Fault::Edge(process, server, wire) => {
-            if let Some(proxy) = world.edges.get(&(*process, *server)) {
+            for proxy in world.edges(*process, *server) {
                 apply(proxy, *wire);
             }
         }
@@ -133,6 +135,11 @@ async fn redis_begins(
     match fault {
         Fault::KillRedis => return Ok(Some(servers.kill(partition).await)),
         Fault::KillReplica => return servers.kill_replica(partition).await.map(Some),
+        Fault::RedisWire(role, wire) => {
+            let server = servers.server_of(partition, *role).await?;
+            servers.proxies_of(server).iter().for_each(|proxy| apply(proxy, *wire));
+            return Ok(Some(server));
+        }
         Fault::KillSentinel(number) => servers.sentinel()?.kill_sentinel(*number).await,
         Fault::FreezeRedis | Fault::TwoMasters => {
             return Ok(Some(servers.freeze(partition).await));
@@ -171,8 +178,8 @@ async fn redis_begins(
     Ok(None)
 }
 
-/// Ends a fault that has begun.
-pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<()> {
+/// Ends a fault that has begun; whether Redis has surely forgotten nothing by it.
+pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<bool> {
     drop(going.crowds);
     if let Some(lock) = going.lock {
         lock.abort();
@@ -187,7 +194,7 @@ pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<
         Fault::Freeze(process) => world.process(*process).thaw(),
         Fault::Clock(process, _) => world.process(*process).set_clock(0),
         Fault::Edge(process, server, wire) => {
-            if let Some(proxy) = world.edges.get(&(*process, *server)) {
+            for proxy in world.edges(*process, *server) {
                 heal(proxy, *wire);
             }
         }
@@ -213,13 +220,25 @@ pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<
         Fault::PostgresFailover => {
             postgres::take_over(world, going.standby.context("there is no standby")?).await?;
         }
+        Fault::RedisWire(role, wire) => {
+            let server = going.server.context("there is no server")?;
+            return connect_again(&world.servers, server, *role, *wire).await;
+        }
         // Only the end of a fault of Redis waits for the cluster.
         fault if fault.ground() == Some(Ground::Redis) => {
             redis_ends(world, fault, going.server).await?;
         }
         _ => {}
     }
-    Ok(())
+    Ok(false)
+}
+
+/// Ends a fault of the connections to a server, and waits until a failover is over; whether a
+/// master has kept its place.
+async fn connect_again(servers: &Servers, server: usize, role: Role, wire: Wire) -> Result<bool> {
+    servers.proxies_of(server).iter().for_each(|proxy| heal(proxy, wire));
+    let settled = servers.wait_until_settled().await;
+    Ok(settled && servers.role_of(server).await == role)
 }
 
 async fn redis_ends(world: &mut World, fault: &Fault, server: Option<usize>) -> Result<()> {
@@ -307,10 +326,11 @@ pub(crate) fn heal_all(world: &World) {
         supervised.start_again();
         supervised.set_clock(0);
         for server in [Server::Redis, Server::Postgres, Server::Gateway] {
-            if let Some(proxy) = world.edges.get(&(process, server)) {
-                proxy.resume();
-            }
+            world.edges(process, server).into_iter().for_each(Proxy::resume);
         }
+    }
+    if let Some(front) = world.servers.front() {
+        front.all().for_each(Proxy::resume);
     }
     world.emulator.thaw();
     world.emulator.start_again();

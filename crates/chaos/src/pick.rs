@@ -1,6 +1,6 @@
 //! The random choice of a fault, of those that can do something.
 
-use crate::fault::{Fault, Kind, Process, Server, Wire};
+use crate::fault::{Fault, Kind, Process, Role, Server, Wire};
 use fastrand::Rng;
 use std::collections::BTreeSet;
 
@@ -51,7 +51,7 @@ const GATEWAY: [&str; 13] = [
 pub(crate) fn any(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
     match rng.usize(..10) {
         0 | 1 => of_process(rng),
-        2 => Fault::Edge(any_process(rng), any_server(kind, rng), any_wire(rng)),
+        2 => Fault::Edge(any_process(rng), any_server(rng), any_wire(rng)),
         3 | 4 => of_redis(kind, partitions, rng),
         5 | 6 => of_postgres(rng),
         7 => of_gateway(rng),
@@ -110,11 +110,9 @@ fn places_of(process: Process) -> &'static [&'static str] {
     }
 }
 
-/// Servers of a cluster and Sentinels tell their clients their own addresses, so there is no proxy
-/// before them.
-fn any_server(kind: Kind, rng: &mut Rng) -> Server {
+fn any_server(rng: &mut Rng) -> Server {
     match rng.usize(..3) {
-        0 if kind == Kind::Single => Server::Redis,
+        0 => Server::Redis,
         1 => Server::Gateway,
         _ => Server::Postgres,
     }
@@ -131,18 +129,20 @@ fn of_redis(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
             5 => Some(Fault::RedisClock(seconds(rng))),
             _ => None,
         },
-        Kind::Sentinel => match rng.usize(..7) {
+        Kind::Sentinel => match rng.usize(..9) {
             0 => Some(Fault::Failover),
             1 => Some(Fault::FailoverWithLoss),
             2 => Some(Fault::TwoMasters),
             3 => Some(Fault::KillReplica),
             4 => Some(Fault::KillSentinel(rng.usize(..3))),
+            5 | 6 => Some(wire_of_redis(rng)),
             _ => None,
         },
-        Kind::Cluster => match rng.usize(..6) {
+        Kind::Cluster => match rng.usize(..8) {
             0 | 1 => Some(Fault::MoveSlot(rng.u16(..partitions))),
             2 => Some(Fault::TwoMasters),
             3 => Some(Fault::KillReplica),
+            4 | 5 => Some(wire_of_redis(rng)),
             _ => None,
         },
     };
@@ -160,6 +160,11 @@ fn of_gateway(rng: &mut Rng) -> Fault {
         1 => Fault::KillGateway,
         _ => Fault::Gateway(choice(&GATEWAY, rng)),
     }
+}
+
+fn wire_of_redis(rng: &mut Rng) -> Fault {
+    let role = if rng.bool() { Role::Master } else { Role::Replica };
+    Fault::RedisWire(role, any_wire(rng))
 }
 
 fn of_postgres(rng: &mut Rng) -> Fault {

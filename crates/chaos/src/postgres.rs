@@ -119,9 +119,7 @@ pub(crate) async fn take_over(world: &mut World, standby: PrivatePostgres) -> Re
     world.postgres = standby;
     world.postgres_dir = world.space.path().join(format!("postgres-{}", world.postgres_number));
     for process in PROCESSES {
-        if let Some(edge) = world.edges.get(&(process, Server::Postgres)) {
-            edge.lead_to(port);
-        }
+        world.edges(process, Server::Postgres).into_iter().for_each(|edge| edge.lead_to(port));
     }
     world.set_database_url();
     restore(world).await

@@ -64,6 +64,11 @@ impl Supervised {
         self.pid.load(Relaxed)
     }
 
+    /// Always has the process id that it has now.
+    pub(crate) fn current_pid(&self) -> Arc<AtomicU32> {
+        self.pid.clone()
+    }
+
     /// How often it has killed itself at a failpoint.
     pub(crate) fn deaths(&self) -> u32 {
         self.deaths.load(Relaxed)

@@ -77,8 +77,7 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     evidence.recovery = recovery;
     evidence.recovered = recovered;
     evidence.growths = growths;
-    let forgets = |fault: &Fault| fault.redis_forgets(schedule.servers, schedule.always);
-    evidence.forgets = windows(&happened, AFTER_WINDOW, forgets);
+    evidence.forgets = forgets(schedule, &happened);
     evidence.until_loaded();
     evidence.database_losses = windows(&happened, Duration::ZERO, Fault::is_alone);
     evidence.deadlines = windows(&happened, Duration::from_secs(1), Fault::delays_deadlines);
@@ -251,6 +250,13 @@ async fn wait_for_rest(world: &World, sale: &Sale, views: &[Shared]) -> Result<E
     }
 }
 
+/// When Redis may have forgotten something.
+fn forgets(schedule: &Schedule, happened: &[Happened]) -> Vec<Window> {
+    let unsure: Vec<Happened> = happened.iter().filter(|it| !it.kept).cloned().collect();
+    let forgets = |fault: &Fault| fault.redis_forgets(schedule.servers, schedule.always);
+    windows(&unsure, AFTER_WINDOW, forgets)
+}
+
 fn windows(happened: &[Happened], after: Duration, which: impl Fn(&Fault) -> bool) -> Vec<Window> {
     let window = |happened: &Happened| Window { from: happened.from, to: happened.to + after };
     happened.iter().filter(|happened| which(&happened.fault)).map(window).collect()
@@ -259,6 +265,20 @@ fn windows(happened: &[Happened], after: Duration, which: impl Fn(&Fault) -> boo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::{Kind, Role, Wire};
+
+    #[test]
+    fn a_master_that_was_cut_off_has_forgotten_only_if_another_one_has_its_place() {
+        let count = |servers, role, kept| {
+            let fault = Fault::RedisWire(role, Wire::Cut);
+            let (from, to) = (Duration::from_secs(1), Duration::from_secs(2));
+            forgets(&Schedule::soak(1, servers, 0), &[Happened { fault, from, to, kept }]).len()
+        };
+        assert_eq!(count(Kind::Sentinel, Role::Master, false), 1);
+        assert_eq!(count(Kind::Sentinel, Role::Master, true), 0);
+        assert_eq!(count(Kind::Sentinel, Role::Replica, false), 0);
+        assert_eq!(count(Kind::Cluster, Role::Master, false), 0);
+    }
 
     #[test]
     fn the_backlog_is_in_the_last_line_of_verify() {

@@ -252,6 +252,32 @@ mod tests {
     }
 
     #[test]
+    fn connections_to_every_kind_of_redis_have_every_fault() {
+        let wires = [
+            "cut",
+            "slow",
+            "deaf server",
+            "deaf client",
+            "black hole",
+            "few bytes",
+            "lost replies",
+        ];
+        for (kind, edges) in [
+            (Kind::Single, &["Redis"][..]),
+            (Kind::Sentinel, &["Redis", "master", "replica"]),
+            (Kind::Cluster, &["Redis", "master", "replica"]),
+        ] {
+            let names = each(kind, PARTITIONS).iter().map(Fault::name).collect::<BTreeSet<_>>();
+            for edge in edges {
+                for wire in wires {
+                    let name = format!("edge {edge} {wire}");
+                    assert!(names.contains(&name), "{kind:?} has no {name}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_long_run_has_faults_of_more_than_twenty_kinds() {
         for kind in [Kind::Single, Kind::Sentinel, Kind::Cluster] {
             let steps = Schedule::of(1, kind, 3_600_000).steps;

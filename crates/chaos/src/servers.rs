@@ -1,14 +1,18 @@
 //! The Redis servers of a run, and what can happen to them.
 
-use crate::fault::Kind;
+use crate::fault::{Kind, Role};
+use crate::schedule::Schedule;
+use crate::world::PROCESSES;
 use anyhow::{Context as _, Result, bail};
 use grandstand_embedded::{Fsync, PrivateRedis, RedisExtras, RedisSettings};
 use grandstand_faults::clock::Clock;
 use grandstand_faults::cluster::PrivateCluster;
 use grandstand_faults::disk::SmallDisk;
+use grandstand_faults::front::{Clients, Front};
 use grandstand_faults::power::Disk;
+use grandstand_faults::proxy::Proxy;
 use grandstand_faults::sentinel::PrivateSentinel;
-use grandstand_faults::wire::ask;
+use grandstand_faults::wire::{self, ask, role};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +32,8 @@ pub(crate) struct Single {
 
 /// A failover takes up to 5 s.
 const REPLACED_TIMEOUT: Duration = Duration::from_secs(12);
+/// Sentinels make an old master a replica 8 s after it is back, and this may be a full copy.
+const SETTLED_TIMEOUT: Duration = Duration::from_secs(25);
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) enum Servers {
@@ -37,37 +43,87 @@ pub(crate) enum Servers {
 }
 
 impl Servers {
-    pub(crate) async fn start(kind: Kind, always: bool, soak: bool) -> Result<Self> {
-        Ok(match kind {
-            Kind::Single => Self::Single(Box::new(Single::start(always, soak).await?)),
-            Kind::Sentinel => Self::Sentinel(Box::new(PrivateSentinel::start().await)),
-            Kind::Cluster => Self::Cluster(Box::new(PrivateCluster::start(3, 3).await)),
+    /// `clients` will have all processes.
+    pub(crate) async fn start(schedule: &Schedule, clients: &Clients) -> Result<Self> {
+        let front = |servers| Front::start(servers, PROCESSES.len(), clients);
+        Ok(match schedule.servers {
+            Kind::Single => {
+                let soak = schedule.soak_s > 0;
+                Self::Single(Box::new(Single::start(schedule.always, soak).await?))
+            }
+            Kind::Sentinel => {
+                Self::Sentinel(Box::new(PrivateSentinel::start_behind(front(3).await).await))
+            }
+            Kind::Cluster => {
+                Self::Cluster(Box::new(PrivateCluster::start_behind(front(6).await, 3, 3).await))
+            }
         })
     }
 
-    /// The address for a process, with its own proxy before a server that stands alone.
-    pub(crate) fn url(&self, proxy: Option<u16>) -> String {
-        match (self, proxy) {
-            (Self::Single(_), Some(port)) => format!("redis://127.0.0.1:{port}"),
-            (Self::Single(single), None) => single.redis.url(),
-            (Self::Sentinel(sentinel), _) => sentinel.url(),
-            (Self::Cluster(cluster), _) => cluster.url(),
+    /// The address, with these ports instead of the `entries`.
+    pub(crate) fn url(&self, entries: &[u16]) -> String {
+        match self {
+            Self::Single(_) => format!("redis://127.0.0.1:{}", entries[0]),
+            Self::Sentinel(sentinel) => sentinel.url_at(entries),
+            Self::Cluster(cluster) => cluster.url(),
         }
     }
 
-    pub(crate) fn port(&self) -> Option<u16> {
+    /// The ports in the address before which there is no proxy.
+    pub(crate) fn entries(&self) -> Vec<u16> {
         match self {
-            Self::Single(single) => Some(single.redis.port()),
-            Self::Sentinel(_) | Self::Cluster(_) => None,
+            Self::Single(single) => vec![single.redis.port()],
+            Self::Sentinel(sentinel) => sentinel.ports_of_sentinels(),
+            Self::Cluster(_) => vec![],
+        }
+    }
+
+    /// The proxies before servers that tell clients their addresses.
+    pub(crate) fn front(&self) -> Option<&Front> {
+        match self {
+            Self::Single(_) => None,
+            Self::Sentinel(sentinel) => Some(&sentinel.front),
+            Self::Cluster(cluster) => Some(&cluster.front),
+        }
+    }
+
+    /// All proxies before a server.
+    pub(crate) fn proxies_of(&self, server: usize) -> &[Proxy] {
+        self.front().map_or(&[], |front| front.of_server(server))
+    }
+
+    /// The server that has a partition.
+    pub(crate) async fn master_of(&self, partition: u16) -> usize {
+        match self {
+            Self::Single(_) => 0,
+            Self::Sentinel(sentinel) => sentinel.master().await,
+            Self::Cluster(cluster) => cluster.owner(partition).await,
         }
     }
 
     /// The port of the server that has a partition.
     pub(crate) async fn port_of(&self, partition: u16) -> u16 {
+        self.ports()[self.master_of(partition).await]
+    }
+
+    /// A server of this role for a partition.
+    pub(crate) async fn server_of(&self, partition: u16, role: Role) -> Result<usize> {
+        let master = self.master_of(partition).await;
+        if role == Role::Master {
+            return Ok(master);
+        }
+        let info = ask(self.ports()[master], &["INFO", "replication"]).await;
+        let info = info.map_err(anyhow::Error::msg)?.text();
+        let follows = |server: &usize| info.contains(&format!("port={},", self.announced(*server)));
+        (0..self.ports().len()).find(follows).context("the master has no replica")
+    }
+
+    /// The port of a server, as its master knows it.
+    fn announced(&self, server: usize) -> u16 {
         match self {
             Self::Single(single) => single.redis.port(),
-            Self::Sentinel(sentinel) => sentinel.servers[sentinel.master().await].port(),
-            Self::Cluster(cluster) => cluster.port(cluster.owner(partition).await),
+            Self::Sentinel(sentinel) => sentinel.announced(server),
+            Self::Cluster(cluster) => cluster.announced(server),
         }
     }
 
@@ -103,10 +159,7 @@ impl Servers {
 
     /// `kill -9` of a replica of the server that is master; its number.
     pub(crate) async fn kill_replica(&mut self, partition: u16) -> Result<usize> {
-        let port = self.port_of(partition).await;
-        let info = ask(port, &["INFO", "replication"]).await.map_err(anyhow::Error::msg)?.text();
-        let follows = |port: &u16| info.contains(&format!("port={port},"));
-        let replica = self.ports().iter().position(follows).context("the master has no replica")?;
+        let replica = self.server_of(partition, Role::Replica).await?;
         match self {
             Self::Single(_) => bail!("a server that stands alone has no replica"),
             Self::Sentinel(sentinel) => sentinel.servers[replica].kill().await,
@@ -177,6 +230,28 @@ impl Servers {
             }
         };
         let _ = tokio::time::timeout(REPLACED_TIMEOUT, follows).await;
+    }
+
+    /// Whether a server is a master now.
+    pub(crate) async fn role_of(&self, server: usize) -> Role {
+        match role(self.ports()[server]).await {
+            wire::Role::Master => Role::Master,
+            wire::Role::Follower | wire::Role::Lost => Role::Replica,
+        }
+    }
+
+    /// Waits until no failover is under way and all replicas follow; whether that came to be.
+    pub(crate) async fn wait_until_settled(&self) -> bool {
+        let settled = async {
+            while !match self {
+                Self::Single(_) => true,
+                Self::Sentinel(sentinel) => sentinel.is_settled().await,
+                Self::Cluster(cluster) => cluster.is_settled().await,
+            } {
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
+        };
+        tokio::time::timeout(SETTLED_TIMEOUT, settled).await.is_ok()
     }
 
     pub(crate) fn thaw(&self, server: usize) {

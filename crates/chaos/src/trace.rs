@@ -82,7 +82,7 @@ fn history(evidence: &Evidence, fixture: &str, seat: u32, faults: &[Happened]) -
             lines.push((shown.at, line));
         }
     }
-    for Happened { fault, from, to } in faults {
+    for Happened { fault, from, to, .. } in faults {
         let name = fault.name();
         let ends = to.as_secs_f64();
         lines.push((*from, format!("{:>9.3} to {ends:>9.3} s  fault: {name}", from.as_secs_f64())));

@@ -6,8 +6,10 @@ use crate::process::{Launch, Supervised};
 use crate::schedule::{PARTITIONS, Schedule};
 use crate::servers::Servers;
 use anyhow::{Context as _, Result, bail};
+use futures::future::join_all;
 use grandstand_embedded::{PostgresSettings, PrivatePostgres};
 use grandstand_faults::disk::SmallDisk;
+use grandstand_faults::front::Clients;
 use grandstand_faults::power::Disk;
 use grandstand_faults::proxy::Proxy;
 use serde_json::json;
@@ -50,7 +52,11 @@ pub(crate) struct World {
     /// How fast the disk of PostgreSQL is.
     pub(crate) disk: Disk,
     pub(crate) processes: HashMap<Process, Supervised>,
-    pub(crate) edges: HashMap<(Process, Server), Proxy>,
+    /// Between a process and a server. Those of a cluster, and the servers behind Sentinels, have
+    /// others (`Servers::front`).
+    edges: HashMap<(Process, Server), Vec<Proxy>>,
+    /// The processes, in the order of `PROCESSES`.
+    clients: Clients,
     /// Before each API node; clients use only these.
     pub(crate) doors: Vec<Proxy>,
     /// The ports of the API nodes themselves, for clients whose slowness no proxy may hide.
@@ -66,8 +72,8 @@ pub(crate) struct World {
 impl World {
     /// Starts all, with the program at `binary`. Logs are written below `dir`.
     pub(crate) async fn start(schedule: &Schedule, binary: &Path, dir: &Path) -> Result<Self> {
-        let servers =
-            Servers::start(schedule.servers, schedule.always, schedule.soak_s > 0).await?;
+        let clients = Clients::default();
+        let servers = Servers::start(schedule, &clients).await?;
         let space = SmallDisk::mount(DISK_MB);
         let postgres_dir = space.path().join("postgres");
         let disk = Disk::new();
@@ -98,6 +104,7 @@ impl World {
             disk,
             processes: HashMap::new(),
             edges: HashMap::new(),
+            clients,
             doors: vec![],
             nodes: vec![],
             gateway,
@@ -131,20 +138,21 @@ impl World {
         };
         let postgres = Proxy::start(port_of(&self.postgres.url())?).await;
         set("GRANDSTAND_DATABASE_URL", with_port(&self.postgres.url(), postgres.port()));
-        self.edges.insert((process, Server::Postgres), postgres);
+        self.edges.insert((process, Server::Postgres), vec![postgres]);
         let edge = Proxy::start(gateway).await;
         set("GRANDSTAND_TOSS_BASE_URL", format!("http://127.0.0.1:{}", edge.port()));
-        self.edges.insert((process, Server::Gateway), edge);
-        if let Some(port) = self.servers.port() {
-            let edge = Proxy::start(port).await;
-            set("GRANDSTAND_REDIS_URL", self.servers.url(Some(edge.port())));
-            self.edges.insert((process, Server::Redis), edge);
-        }
+        self.edges.insert((process, Server::Gateway), vec![edge]);
+        let edges = join_all(self.servers.entries().into_iter().map(Proxy::start)).await;
+        let ports: Vec<u16> = edges.iter().map(Proxy::port).collect();
+        set("GRANDSTAND_REDIS_URL", self.servers.url(&ports));
+        self.edges.insert((process, Server::Redis), edges);
         if role == "worker" {
             // They count holds that end unpaid, for a node that has cool-downs.
             launch.environment.push(("GRANDSTAND_RATE_LIMITS".to_owned(), "on".into()));
         }
-        self.processes.insert(process, Supervised::start(launch, true));
+        let supervised = Supervised::start(launch, true);
+        self.clients.add(supervised.current_pid());
+        self.processes.insert(process, supervised);
         if role == "api" {
             let port = port_of(&listen)?;
             self.doors.push(Proxy::start(port).await);
@@ -162,6 +170,17 @@ impl World {
     /// The address of an API node, as clients see it.
     pub(crate) fn door(&self, node: usize) -> String {
         format!("http://127.0.0.1:{}", self.doors[node].port())
+    }
+
+    /// The proxies between a process and a server, or several servers of Redis.
+    pub(crate) fn edges(&self, process: Process, server: Server) -> Vec<&Proxy> {
+        let mut edges: Vec<&Proxy> = self.edges[&(process, server)].iter().collect();
+        let client = PROCESSES.iter().position(|other| *other == process);
+        let front = self.servers.front().filter(|_| server == Server::Redis);
+        if let (Some(front), Some(client)) = (front, client) {
+            edges.extend(front.of_client(client));
+        }
+        edges
     }
 
     pub(crate) fn process(&self, process: Process) -> &Supervised {
@@ -272,7 +291,7 @@ fn environment(
 ) -> Vec<(String, OsString)> {
     let settings = [
         ("OPS_LISTEN", "127.0.0.1:0".to_owned()),
-        ("REDIS_URL", servers.url(None)),
+        ("REDIS_URL", servers.url(&servers.entries())),
         ("DATABASE_URL", postgres.url()),
         ("DATABASE_CONNECTIONS", "4".to_owned()),
         ("JWT_SECRET", "a secret of the breaker, long enough".to_owned()),
