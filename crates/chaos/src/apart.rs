@@ -2,7 +2,7 @@
 //! second have responses as before (invariants 23 and 25).
 
 use crate::behaviour::Visit;
-use crate::inject::{Happened, begin, end};
+use crate::inject::{Happened, begin, concerned, end};
 use crate::sale::{FIRST_PROBE, Sale};
 use crate::schedule::Schedule;
 use crate::world::World;
@@ -76,6 +76,7 @@ pub(crate) async fn one_by_one(
     for step in &schedule.steps {
         let (fault, name) = (&step.fault, step.fault.name());
         tokio::time::sleep(QUIET_PERIOD).await;
+        let partitions = concerned(world, schedule, fault).await;
         let from = sale.history.now();
         let before = pace(sale);
         let calm = sale.history.begun_in_a_second(&OTHERS, from.saturating_sub(PACE_WINDOW), from);
@@ -94,7 +95,7 @@ pub(crate) async fn one_by_one(
             let kept = end(world, step, going).await;
             let kept = kept.with_context(|| format!("the fault `{name}` ends"))?;
             let (fault, to) = (fault.clone(), sale.history.now());
-            anyhow::Ok(Happened { fault, from, to, kept })
+            anyhow::Ok(Happened { fault, from, to, partitions, kept })
         };
         if replaced {
             all.push(ending.await?);

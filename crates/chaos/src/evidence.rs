@@ -5,6 +5,7 @@ use crate::database::connect;
 use crate::history::Call;
 use crate::log::{MatchLog, read_logs};
 use crate::sale::Sale;
+use crate::steps::{self, Step};
 use crate::watcher::View;
 use crate::world::{PROCESSES, World};
 use anyhow::{Context as _, Result};
@@ -36,10 +37,12 @@ pub(crate) struct Payment {
 }
 
 /// A time in which something was not as usual.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) from: Duration,
     pub(crate) to: Duration,
+    /// The matches whose server of Redis it was about; all matches when there is none.
+    pub(crate) only: Option<BTreeSet<String>>,
 }
 
 /// A watcher sees a change within this time, with a debug build on a busy machine.
@@ -81,6 +84,13 @@ pub(crate) struct Evidence {
     pub(crate) maps: Vec<(String, usize, BTreeMap<u32, String>)>,
     /// The changes of each match, as Redis has them.
     pub(crate) logs: Vec<MatchLog>,
+    /// The steps of all payments, as PostgreSQL has written them.
+    pub(crate) steps: Vec<Step>,
+    /// When the run began, in ms since 1970, as the ids of streams count.
+    pub(crate) begun_ms: u64,
+    /// From this time on the ids of streams have no meaning as times, because the clock of Redis
+    /// was set. The ids of a stream never go back, and those of another one may.
+    pub(crate) clock_set: Option<Duration>,
     /// Seats of reservations that still have time to pay: after a failure they get two minutes.
     pub(crate) pending: BTreeSet<(String, u32)>,
     /// When Redis may have forgotten what it had confirmed.
@@ -101,6 +111,11 @@ pub(crate) struct Evidence {
     pub(crate) deaths: u32,
     /// How often a worker noticed that another one has its partition, as the logs say.
     pub(crate) lost_leases: usize,
+    /// Partitions that a worker has taken over from a dead one.
+    pub(crate) taken_over: usize,
+    /// How often a node has refused new payments because the gateway did not reply, as the logs
+    /// say.
+    pub(crate) gateway_away: usize,
     /// Payments whose outcome was unknown until a process looked at the gateway, as the logs say.
     pub(crate) ended_for_others: usize,
     /// From the last fault until a purchase; none when nothing could be bought.
@@ -143,6 +158,7 @@ impl Evidence {
     pub(crate) async fn collect(world: &World, sale: &Sale) -> Result<Self> {
         let mut evidence =
             Self { calls: sale.history.calls(), seats: sale.current().seats, ..Self::default() };
+        evidence.begun_ms = sale.history.begun_ms();
         let queues = sale.fixtures.iter().filter(|fixture| fixture.queue);
         evidence.queues = queues.map(|fixture| fixture.id.clone()).collect();
         let listed = sale.fixtures.iter().filter(|fixture| fixture.listed);
@@ -200,6 +216,7 @@ impl Evidence {
         for row in client.query(all, &[]).await? {
             self.claims.insert((row.get(0), row.get::<_, i32>(1).cast_unsigned()), row.get(2));
         }
+        self.steps = steps::read(&client).await?;
         let count =
             async |text: &str| -> Result<i64> { Ok(client.query_one(text, &[]).await?.get(0)) };
         self.claims_have_a_key = count(KEY).await? == 1;
@@ -218,7 +235,9 @@ impl Evidence {
     pub(crate) fn until_loaded(&mut self) {
         for window in &mut self.forgets {
             let end = window.to;
-            for view in &self.views {
+            let only = window.only.as_ref();
+            let concerned = |view: &&View| only.is_none_or(|only| only.contains(&view.fixture));
+            for view in self.views.iter().filter(concerned) {
                 let own = view.loads.iter().find(|load| **load > end);
                 if let Some(load) = own.filter(|load| **load <= end + LOAD_MAX) {
                     window.to = window.to.max(*load + FRAME_TIMEOUT);
@@ -227,9 +246,17 @@ impl Evidence {
         }
     }
 
-    /// Whether something of this list happened between two times.
-    pub(crate) fn happened(windows: &[Window], from: Duration, to: Duration) -> bool {
-        windows.iter().any(|window| window.from <= to && window.to >= from)
+    /// Whether something of this list happened to a match between two times.
+    pub(crate) fn happened(
+        windows: &[Window],
+        fixture: &str,
+        from: Duration,
+        to: Duration,
+    ) -> bool {
+        let concerned = |window: &Window| {
+            window.only.as_ref().is_none_or(|only| fixture.is_empty() || only.contains(fixture))
+        };
+        windows.iter().any(|window| window.from <= to && window.to >= from && concerned(window))
     }
 }
 
@@ -302,10 +329,30 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_of_one_server_is_no_excuse_for_the_matches_of_others() {
+        let s = Duration::from_secs;
+        let only = Some(["m".to_owned()].into());
+        let windows = [Window { from: s(10), to: s(18), only }];
+        assert!(Evidence::happened(&windows, "m", s(9), s(10)));
+        assert!(!Evidence::happened(&windows, "m", s(8), s(9)));
+        assert!(!Evidence::happened(&windows, "other", s(9), s(20)));
+        assert!(Evidence::happened(&windows, "", s(9), s(20)), "a call that is about no match");
+        let view = |fixture: &str, load| View {
+            fixture: fixture.to_owned(),
+            loads: vec![s(load)],
+            ..View::default()
+        };
+        let views = vec![view("m", 20), view("other", 30)];
+        let mut evidence = Evidence { forgets: windows.into(), views, ..Evidence::default() };
+        evidence.until_loaded();
+        assert_eq!(evidence.forgets[0].to, s(20) + FRAME_TIMEOUT);
+    }
+
+    #[test]
     fn a_loss_lasts_until_its_own_load_and_not_until_any_later_one() {
         let s = Duration::from_secs;
         let of = |loads: &[u64]| {
-            let window = Window { from: s(10), to: s(18) };
+            let window = Window { from: s(10), to: s(18), only: None };
             let loads = loads.iter().map(|at| s(*at)).collect();
             let view = View { loads, ..View::default() };
             let forgets = vec![window];

@@ -133,6 +133,11 @@ impl History {
         (self.begun_at + at).to_string()
     }
 
+    /// When it began, in ms since 1970.
+    pub(crate) fn begun_ms(&self) -> u64 {
+        u64::try_from(self.begun_at.as_millisecond()).unwrap_or_default()
+    }
+
     pub(crate) fn add(&self, call: Call) {
         self.calls.lock().push(call);
     }

@@ -1,16 +1,17 @@
 //! Carries out the faults of a schedule, each with its end.
 
-use crate::fault::{Fault, Ground, Role, Server, Wire};
+use crate::fault::{Fault, Ground, Process, Role, Server, Wire};
+use crate::leases::{Leases, leases, taken};
 use crate::postgres;
 use crate::sale::Sale;
-use crate::schedule::{Schedule, Step};
+use crate::schedule::{PARTITIONS, Schedule, Step};
 use crate::servers::Servers;
 use crate::world::World;
 use anyhow::{Context as _, Result, bail};
 use grandstand_embedded::PrivatePostgres;
 use grandstand_faults::proxy::Proxy;
 use grandstand_faults::wire::ask;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
@@ -23,6 +24,8 @@ pub(crate) struct Going {
     lock: Option<JoinHandle<()>>,
     standby: Option<PrivatePostgres>,
     crowds: Vec<AbortOnDropHandle<()>>,
+    /// The leases before a worker was killed.
+    leases: Leases,
 }
 
 /// A fault and the times when it really began and ended: a busy machine is late.
@@ -31,6 +34,8 @@ pub(crate) struct Happened {
     pub(crate) fault: Fault,
     pub(crate) from: Duration,
     pub(crate) to: Duration,
+    /// The partitions of the server that it was about; all when there is none.
+    pub(crate) partitions: Option<BTreeSet<u16>>,
     /// Redis has forgotten nothing by this fault, although it might have.
     pub(crate) kept: bool,
 }
@@ -47,7 +52,8 @@ pub(crate) async fn inject(
         times.push((step.at_ms, true, number));
         times.push((step.end_ms(), false, number));
         let (from, to) = (Duration::ZERO, Duration::MAX);
-        happened.push(Happened { fault: step.fault.clone(), from, to, kept: false });
+        let (fault, partitions) = (step.fault.clone(), None);
+        happened.push(Happened { fault, from, to, partitions, kept: false });
     }
     times.sort_unstable_by_key(|(at, begins, _)| (*at, *begins));
     let mut going: HashMap<usize, Going> = HashMap::new();
@@ -58,6 +64,7 @@ pub(crate) async fn inject(
         let at = Duration::from_millis(at);
         tokio::time::sleep((at + shift).saturating_sub(sale.history.now())).await;
         let done = if begins {
+            happened[number].partitions = concerned(world, schedule, &step.fault).await;
             happened[number].from = sale.history.now();
             let begun = begin(world, sale, schedule, &step.fault).await;
             begun.map(|state| drop(going.insert(number, state)))
@@ -75,6 +82,30 @@ pub(crate) async fn inject(
     Ok(happened)
 }
 
+/// The partitions of the server that a fault takes away: a master of a cluster has only some.
+pub(crate) async fn concerned(
+    world: &World,
+    schedule: &Schedule,
+    fault: &Fault,
+) -> Option<BTreeSet<u16>> {
+    match fault {
+        Fault::KillRedis
+        | Fault::KillReplica
+        | Fault::FreezeRedis
+        | Fault::RedisWire(..)
+        | Fault::TwoMasters => {
+            world.servers.beside(chosen(schedule)).await
+        }
+        Fault::MoveSlot(partition) => Some([*partition].into()),
+        _ => None,
+    }
+}
+
+/// The partition whose server the faults of a run are about.
+fn chosen(schedule: &Schedule) -> u16 {
+    fastrand::Rng::with_seed(schedule.seed).u16(..PARTITIONS)
+}
+
 /// Begins a fault.
 pub(crate) async fn begin(
     world: &mut World,
@@ -84,7 +115,12 @@ pub(crate) async fn begin(
 ) -> Result<Going> {
     let mut going = Going::default();
     match fault {
-        Fault::Kill(process) => world.process(*process).kill(),
+        Fault::Kill(process) => {
+            if matches!(process, Process::Worker(_)) {
+                going.leases = leases(world).await;
+            }
+            world.process(*process).kill();
+        }
         Fault::Freeze(process) => world.process(*process).freeze(),
         Fault::Replace(process) => world.process(*process).replace(),
         Fault::DieAt(process, place) => world.process(*process).die_at(place),
@@ -131,7 +167,7 @@ async fn redis_begins(
     fault: &Fault,
 ) -> Result<Option<usize>> {
     let servers = &mut world.servers;
-    let partition = fastrand::Rng::with_seed(schedule.seed).u16(..crate::schedule::PARTITIONS);
+    let partition = chosen(schedule);
     match fault {
         Fault::KillRedis => return Ok(Some(servers.kill(partition).await)),
         Fault::KillReplica => return servers.kill_replica(partition).await.map(Some),
@@ -185,7 +221,12 @@ pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<
         lock.abort();
     }
     match &step.fault {
-        Fault::Kill(process) => world.process(*process).start_again(),
+        Fault::Kill(process) => {
+            if matches!(process, Process::Worker(_)) {
+                world.taken_over += taken(&going.leases, &leases(world).await);
+            }
+            world.process(*process).start_again();
+        }
         Fault::DieAt(process, _) => {
             // It may not have come to that place, and must not die there later.
             world.process(*process).kill();

@@ -5,15 +5,18 @@ use crate::sale::Sale;
 use crate::world::World;
 use anyhow::{Context as _, Result};
 use grandstand_faults::wire::{Reply, ask};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// All at one moment.
 const READ: &str = "return { redis.call('HGET', KEYS[1], 'version'),
-    redis.call('HGETALL', KEYS[2]), redis.call('XRANGE', KEYS[3], '-', '+') }";
+    redis.call('HGETALL', KEYS[2]), redis.call('XRANGE', KEYS[3], '-', '+'),
+    redis.call('HGET', KEYS[4], 'epoch') }";
 
 /// An entry of the changes that is about seats.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
+    /// When Redis wrote it, in ms, by its clock; and the second number of its id.
+    pub(crate) id: (u64, u64),
     pub(crate) version: u64,
     /// The version of the match before this entry.
     pub(crate) before: u64,
@@ -25,10 +28,25 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct MatchLog {
     pub(crate) fixture: String,
+    /// How often its partition was loaded.
+    pub(crate) epoch: u64,
     pub(crate) version: u64,
     pub(crate) entries: Vec<Entry>,
     /// The letter of each seat that is not AVAILABLE.
     pub(crate) seats: BTreeMap<u32, char>,
+}
+
+impl MatchLog {
+    /// The changes of each seat, with the ids of their entries.
+    pub(crate) fn by_seat(&self) -> HashMap<u32, Vec<((u64, u64), char)>> {
+        let mut all: HashMap<u32, Vec<_>> = HashMap::new();
+        for entry in &self.entries {
+            for (seat, letter) in &entry.seats {
+                all.entry(*seat).or_default().push((entry.id, *letter));
+            }
+        }
+        all
+    }
 }
 
 /// Reads the logs of all matches.
@@ -41,8 +59,9 @@ pub(crate) async fn read_logs(world: &World, sale: &Sale) -> Result<Vec<MatchLog
         let partition = fixture.partition()?;
         let key = |what| format!("{{{partition}}}:m:{}:{what}", short(&fixture.id));
         let (meta, seats, changes) = (key("meta"), key("seats"), key("changes"));
+        let hash = format!("{{{partition}}}:partition");
         let port = world.servers.port_of(partition).await;
-        let reply = ask(port, &["EVAL", READ, "3", &meta, &seats, &changes]).await;
+        let reply = ask(port, &["EVAL", READ, "4", &meta, &seats, &changes, &hash]).await;
         let reply = reply.map_err(anyhow::Error::msg)?;
         let log = parse(&reply).with_context(|| format!("{changes}: {reply:?}"))?;
         logs.push(MatchLog { fixture: fixture.id.clone(), ..log });
@@ -51,24 +70,27 @@ pub(crate) async fn read_logs(world: &World, sale: &Sale) -> Result<Vec<MatchLog
 }
 
 fn parse(reply: &Reply) -> Option<MatchLog> {
-    let [version, seats, entries] = list(reply)? else { return None };
+    let [version, seats, entries, epoch] = list(reply)? else { return None };
     let (names, mut found) = (seats.texts(), BTreeMap::new());
     for pair in names.chunks(2) {
         found.insert(pair[0].parse().ok()?, pair[1].chars().next()?);
     }
     let mut log = Vec::new();
     for entry in list(entries)? {
-        let [_, fields] = list(entry)? else { return None };
+        let [id, fields] = list(entry)? else { return None };
+        let id = id.text();
+        let (ms, number) = id.split_once('-')?;
         let fields = fields.texts();
         let field = |name| fields.chunks(2).find(|pair| pair[0] == name).map(|pair| &pair[1]);
         // Other entries are about the people who wait.
         if let Some(changes) = field("d") {
             let (version, before) = (field("v")?.parse().ok()?, field("p")?.parse().ok()?);
-            log.push(Entry { version, before, seats: seats_of(changes)? });
+            let id = (ms.parse().ok()?, number.parse().ok()?);
+            log.push(Entry { id, version, before, seats: seats_of(changes)? });
         }
     }
-    let version = version.text().parse().ok()?;
-    Some(MatchLog { version, entries: log, seats: found, ..MatchLog::default() })
+    let (version, epoch) = (version.text().parse().ok()?, epoch.text().parse().ok()?);
+    Some(MatchLog { epoch, version, entries: log, seats: found, ..MatchLog::default() })
 }
 
 /// The seats of a text such as `A1,2;H3`.

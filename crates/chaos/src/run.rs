@@ -7,6 +7,7 @@ use crate::check::Violation;
 use crate::evidence::{Evidence, Window, sizes};
 use crate::exam::exam;
 use crate::fault::Fault;
+use crate::fixture::Fixture;
 use crate::inject::{Happened, heal_all, inject};
 use crate::report::Finished;
 use crate::sale::{PEOPLE, Sale};
@@ -18,6 +19,7 @@ use crate::world::{HOLD_MS, PAYMENT_MS, PROCESSES, World};
 use anyhow::{Context as _, Result, bail};
 use fastrand::Rng;
 use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,14 +79,21 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     evidence.recovery = recovery;
     evidence.recovered = recovered;
     evidence.growths = growths;
-    evidence.forgets = forgets(schedule, &happened);
+    let forgets = |fault: &Fault| fault.redis_forgets(schedule.servers, schedule.always);
+    let windows = |after, which: &dyn Fn(&Fault) -> bool| windows_of(&sale, &happened, after, which);
+    let unsure: Vec<Happened> = happened.iter().filter(|it| !it.kept).cloned().collect();
+    evidence.forgets = windows_of(&sale, &unsure, AFTER_WINDOW, &forgets);
     evidence.until_loaded();
-    evidence.database_losses = windows(&happened, Duration::ZERO, Fault::is_alone);
-    evidence.deadlines = windows(&happened, Duration::from_secs(1), Fault::delays_deadlines);
-    evidence.blinds = windows(&happened, BLIND_WINDOW, Fault::blinds_watchers);
-    evidence.silences = windows(&happened, Duration::ZERO, Fault::silences_a_node);
+    evidence.database_losses = windows(Duration::ZERO, &Fault::is_alone);
+    evidence.deadlines = windows(Duration::from_secs(1), &Fault::delays_deadlines);
+    evidence.blinds = windows(BLIND_WINDOW, &Fault::blinds_watchers);
+    evidence.silences = windows(Duration::ZERO, &Fault::silences_a_node);
+    let sets_clock = |happened: &&Happened| matches!(happened.fault, Fault::RedisClock(_));
+    evidence.clock_set = happened.iter().find(sets_clock).map(|happened| happened.from);
     evidence.deaths = PROCESSES.iter().map(|process| world.process(*process).deaths()).sum();
     evidence.lost_leases = logged(dir, "the lease has ended");
+    evidence.taken_over = world.taken_over;
+    evidence.gateway_away = logged(dir, "new payments are refused");
     evidence.ended_for_others = logged(dir, "an unknown outcome is settled");
     let after = sizes(&world);
     evidence.sizes = before.into_iter().zip(after).map(|(b, a)| (b.0, b.1, a.1)).collect();
@@ -250,15 +259,24 @@ async fn wait_for_rest(world: &World, sale: &Sale, views: &[Shared]) -> Result<E
     }
 }
 
-/// When Redis may have forgotten something.
-fn forgets(schedule: &Schedule, happened: &[Happened]) -> Vec<Window> {
-    let unsure: Vec<Happened> = happened.iter().filter(|it| !it.kept).cloned().collect();
-    let forgets = |fault: &Fault| fault.redis_forgets(schedule.servers, schedule.always);
-    windows(&unsure, AFTER_WINDOW, forgets)
-}
-
-fn windows(happened: &[Happened], after: Duration, which: impl Fn(&Fault) -> bool) -> Vec<Window> {
-    let window = |happened: &Happened| Window { from: happened.from, to: happened.to + after };
+/// The times of some faults, and what follows, each for the matches that it was about.
+fn windows_of(
+    sale: &Sale,
+    happened: &[Happened],
+    after: Duration,
+    which: &dyn Fn(&Fault) -> bool,
+) -> Vec<Window> {
+    let in_partitions = |partitions: &BTreeSet<u16>| {
+        let concerned = |fixture: &&Fixture| {
+            fixture.partition().is_ok_and(|partition| partitions.contains(&partition))
+        };
+        sale.fixtures.iter().filter(concerned).map(|fixture| fixture.id.clone()).collect()
+    };
+    let window = |happened: &Happened| Window {
+        from: happened.from,
+        to: happened.to + after,
+        only: happened.partitions.as_ref().map(in_partitions),
+    };
     happened.iter().filter(|happened| which(&happened.fault)).map(window).collect()
 }
 

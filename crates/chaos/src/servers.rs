@@ -1,7 +1,7 @@
 //! The Redis servers of a run, and what can happen to them.
 
 use crate::fault::{Kind, Role};
-use crate::schedule::Schedule;
+use crate::schedule::{PARTITIONS, Schedule};
 use crate::world::PROCESSES;
 use anyhow::{Context as _, Result, bail};
 use grandstand_embedded::{Fsync, PrivateRedis, RedisExtras, RedisSettings};
@@ -13,6 +13,7 @@ use grandstand_faults::power::Disk;
 use grandstand_faults::proxy::Proxy;
 use grandstand_faults::sentinel::PrivateSentinel;
 use grandstand_faults::wire::{self, ask, role};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -125,6 +126,18 @@ impl Servers {
             Self::Sentinel(sentinel) => sentinel.announced(server),
             Self::Cluster(cluster) => cluster.announced(server),
         }
+    }
+
+    /// The partitions of the server that has this one; none when each server has all of them.
+    pub(crate) async fn beside(&self, partition: u16) -> Option<BTreeSet<u16>> {
+        let Self::Cluster(cluster) = self else { return None };
+        let (owner, mut found) = (cluster.owner(partition).await, BTreeSet::new());
+        for other in 0..PARTITIONS {
+            if cluster.owner(other).await == owner {
+                found.insert(other);
+            }
+        }
+        Some(found)
     }
 
     pub(crate) fn single(&mut self) -> Result<&mut Single> {

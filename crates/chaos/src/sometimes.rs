@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub(crate) type Seen = BTreeMap<&'static str, usize>;
 
 /// States that must be seen in each set of runs.
-pub(crate) const WANTED: [&str; 23] = [
+pub(crate) const WANTED: [&str; 25] = [
     "a call without a response",
     "a confirmation without an outcome",
     "a hold that ended by itself",
@@ -34,6 +34,8 @@ pub(crate) const WANTED: [&str; 23] = [
     "a hold that Redis lost",
     "a worker that lost its partition",
     "a payment that another process ended",
+    "a partition that was taken from a dead worker",
+    "a gateway that counted as away",
 ];
 
 /// Counts the dangerous states of a run.
@@ -76,6 +78,8 @@ pub(crate) fn seen(evidence: &Evidence) -> Seen {
         ("a hold that Redis lost", lost_holds(evidence)),
         ("a worker that lost its partition", evidence.lost_leases),
         ("a payment that another process ended", evidence.ended_for_others),
+        ("a partition that was taken from a dead worker", evidence.taken_over),
+        ("a gateway that counted as away", evidence.gateway_away),
         ("a partition that was loaded again", evidence.epochs.saturating_sub(1) as usize),
     ] {
         *seen.entry(name).or_default() += count;
@@ -135,9 +139,12 @@ mod tests {
     fn all_wanted_states_are_counted() {
         let mut evidence = fair();
         (evidence.lost_leases, evidence.ended_for_others) = (2, 3);
+        (evidence.taken_over, evidence.gateway_away) = (4, 5);
         let seen = seen(&evidence);
         assert_eq!(seen["a worker that lost its partition"], 2);
         assert_eq!(seen["a payment that another process ended"], 3);
+        assert_eq!(seen["a partition that was taken from a dead worker"], 4);
+        assert_eq!(seen["a gateway that counted as away"], 5);
         assert!(WANTED.contains(&"a second sale that PostgreSQL stopped"));
     }
 }

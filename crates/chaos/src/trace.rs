@@ -39,7 +39,7 @@ pub(crate) fn whole(evidence: &Evidence, violations: &[Violation], faults: &[Hap
     let call = |call: &Call| json!({"line": call.line(), "key": call.key, "sent": call.sent});
     let fault = |happened: &Happened| {
         let (from, to) = (happened.from.as_secs_f64(), happened.to.as_secs_f64());
-        json!({"fault": happened.fault, "from": from, "to": to})
+        json!({"fault": happened.fault, "from": from, "to": to, "partitions": happened.partitions})
     };
     json!({
         "violations": histories(evidence, violations, faults),

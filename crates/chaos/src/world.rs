@@ -65,6 +65,8 @@ pub(crate) struct World {
     /// The clock of a partition can be wrong by this, after that of Redis was.
     pub(crate) clock_error: Duration,
     pub(crate) emulator: Supervised,
+    /// Partitions that a worker has taken over while the one that had them was dead.
+    pub(crate) taken_over: usize,
     launch: Launch,
     pub(crate) dir: PathBuf,
 }
@@ -110,10 +112,12 @@ impl World {
             gateway,
             clock_error: schedule.clock_error(),
             emulator,
+            taken_over: 0,
             launch,
             dir: dir.to_owned(),
         };
         world.command(&["migrate"]).await?;
+        crate::steps::keep(&world.postgres.url()).await?;
         for process in PROCESSES {
             world.start_process(process, gateway_port).await?;
         }

@@ -70,7 +70,8 @@ fn kept(evidence: &Evidence) -> Vec<Violation> {
             found.push(Violation::new(3, format!("{id}: {what}")).about(&call.fixture, &seats));
         };
         let Some(kept) = evidence.reservations.get(id) else {
-            let lost = Evidence::happened(&evidence.database_losses, call.begun, call.ended);
+            let losses = &evidence.database_losses;
+            let lost = Evidence::happened(losses, &call.fixture, call.begun, call.ended);
             if !(lost && cancels.possible(id)) {
                 complain("was confirmed with 200 and is not in PostgreSQL".to_owned());
             }

@@ -47,7 +47,8 @@ fn stale(evidence: &Evidence, tries: &FirstTries<'_>, helds: &[Held<'_>]) -> Vec
             complain(9, held, "was reserved after it had been given back");
         }
         let first = tries.first(call);
-        let troubled = Evidence::happened(&evidence.deadlines, held.asked, call.ended);
+        let troubled =
+            Evidence::happened(&evidence.deadlines, held.fixture, held.asked, call.ended);
         if first > held.from + HOLD_TTL + LATE_MAX && !troubled {
             complain(10, held, "was reserved after its end");
         }
@@ -81,8 +82,8 @@ fn stale(evidence: &Evidence, tries: &FirstTries<'_>, helds: &[Held<'_>]) -> Vec
 
 /// Whether this refusal came when the hold must have been there still.
 fn ended_early(evidence: &Evidence, held: &Held<'_>, call: &Call) -> bool {
-    let troubled = Evidence::happened(&evidence.forgets, held.asked, call.ended)
-        || Evidence::happened(&evidence.deadlines, held.asked, call.ended);
+    let troubled = Evidence::happened(&evidence.forgets, held.fixture, held.asked, call.ended)
+        || Evidence::happened(&evidence.deadlines, held.fixture, held.asked, call.ended);
     is_early(evidence, held, call) && !troubled
 }
 
@@ -102,7 +103,7 @@ pub(crate) fn lost_holds(evidence: &Evidence) -> usize {
             call.about.split('+').any(|id| id == held.id)
                 && is_gone(call)
                 && is_early(evidence, held, call)
-                && Evidence::happened(&evidence.forgets, held.asked, call.ended)
+                && Evidence::happened(&evidence.forgets, held.fixture, held.asked, call.ended)
         })
     };
     helds(evidence, &tries).iter().filter(gone).count()
@@ -117,8 +118,8 @@ fn after_the_sale(evidence: &Evidence, call: &Call, first: Duration) -> bool {
     let Some(closes) = evidence.closes.get(&call.fixture) else { return false };
     // A wrong clock of Redis counts for minutes, and a clock without a worker stands after 10 s.
     let lately = closes.saturating_sub(CLOCK_RUNS_MAX);
-    let troubled = Evidence::happened(&evidence.forgets, Duration::ZERO, call.ended)
-        || Evidence::happened(&evidence.deadlines, lately, call.ended);
+    let troubled = Evidence::happened(&evidence.forgets, &call.fixture, Duration::ZERO, call.ended)
+        || Evidence::happened(&evidence.deadlines, &call.fixture, lately, call.ended);
     first > *closes + LATE_MAX && !troubled
 }
 

@@ -66,7 +66,7 @@ fn wants_back(cancel: &Call, seat: u64) -> bool {
 /// Somebody who entered in the last moments is forgotten with them (docs/SECURITY.md).
 fn lost(evidence: &Evidence, first: &Call, other: &Call) -> bool {
     let (from, to) = (first.begun.min(other.begun), first.ended.max(other.ended));
-    let lost = |windows| Evidence::happened(windows, from, to);
+    let lost = |windows| Evidence::happened(windows, &first.fixture, from, to);
     lost(&evidence.forgets) || lost(&evidence.database_losses)
 }
 

@@ -153,7 +153,8 @@ fn exclusive(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
 fn both_had(evidence: &Evidence, earlier: &Held<'_>, later: &Held<'_>, seat: u32) -> bool {
     // A sale is in PostgreSQL. Redis forgets it only until it has loaded it again.
     let since = if earlier.to(seat) == Duration::MAX { later.asked } else { earlier.asked };
-    later.from < earlier.to(seat) && !Evidence::happened(&evidence.forgets, since, later.from)
+    let forgot = Evidence::happened(&evidence.forgets, later.fixture, since, later.from);
+    later.from < earlier.to(seat) && !forgot
 }
 
 /// Nobody had more seats of a match than allowed.
@@ -181,7 +182,7 @@ fn limits(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
         let open = had.iter().filter(is_open).count();
         let count = seats.count();
         let since = had.iter().map(|held| held.asked).min().unwrap_or(at);
-        let forgot = Evidence::happened(&evidence.forgets, since, at);
+        let forgot = Evidence::happened(&evidence.forgets, held.fixture, since, at);
         if evidence.one_holds.contains(held.fixture) && open > 1 && !forgot {
             let what = format!("person {} had {open} holds at once", held.person);
             found.push(Violation::new(14, what).about(held.fixture, &held.seats));
@@ -199,6 +200,7 @@ fn limits(evidence: &Evidence, helds: &[Held<'_>]) -> Vec<Violation> {
 mod tests {
     use super::*;
     use crate::check::samples::{call, done, fair, held, later, window};
+    use crate::evidence::Window;
     use serde_json::json;
 
     fn invariants(evidence: &Evidence) -> Vec<u8> {
@@ -212,6 +214,8 @@ mod tests {
         evidence.calls.push(later(held(1, "h2", &[3, 4]), 1_000));
         evidence.calls.push(later(held(2, "h3", &[4, 5]), 2_000));
         assert_eq!(invariants(&evidence), [8]);
+        evidence.forgets.push(Window { only: Some(["x".to_owned()].into()), ..window(0, 9_000) });
+        assert_eq!(invariants(&evidence), [8], "it was another server that forgot");
         evidence.forgets.push(window(1_500, 1_600));
         assert_eq!(invariants(&evidence), [0; 0]);
     }

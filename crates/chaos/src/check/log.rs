@@ -65,6 +65,7 @@ mod tests {
             version,
             before,
             seats: seats.to_vec(),
+            ..Entry::default()
         };
         let entries = vec![
             entry(4, 6, &[(1, 'H'), (2, 'H')]),
@@ -72,7 +73,7 @@ mod tests {
             entry(7, 8, &[(1, 'P')]),
         ];
         let seats = [(1, 'P'), (9, 'B')].into();
-        MatchLog { fixture: "m".to_owned(), version: 8, entries, seats }
+        MatchLog { fixture: "m".to_owned(), version: 8, entries, seats, ..MatchLog::default() }
     }
 
     fn invariants(log: MatchLog) -> Vec<u8> {

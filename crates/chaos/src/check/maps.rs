@@ -86,7 +86,7 @@ fn never_free(evidence: &Evidence, view: &View) -> Vec<Violation> {
         let before = last.insert(shown.seat, shown).filter(|before| before.state == "OCCUPIED");
         let Some(before) = before.filter(|_| shown.state == "AVAILABLE") else { continue };
         // A master without the last sales, until the partition is loaded.
-        let lost = |at| Evidence::happened(&evidence.forgets, at, at);
+        let lost = |at| Evidence::happened(&evidence.forgets, &view.fixture, at, at);
         let freed = freed.entry(shown.seat).or_default();
         // A snapshot may repeat what was there before.
         let again = freed.last().is_some_and(|earlier| shown.position <= *earlier);
@@ -107,7 +107,7 @@ fn never_free(evidence: &Evidence, view: &View) -> Vec<Violation> {
 }
 
 /// The seats that somebody wants to give back.
-fn cancelled_seats(evidence: &Evidence, cancel: &Call) -> Vec<u32> {
+pub(super) fn cancelled_seats(evidence: &Evidence, cancel: &Call) -> Vec<u32> {
     let mut seats = all_seats(evidence, &cancel.about);
     if let Some(some) = cancel.sent["seatIds"].as_array() {
         seats.retain(|seat| some.iter().any(|given| given.as_u64() == Some(u64::from(*seat))));

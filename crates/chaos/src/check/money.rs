@@ -84,7 +84,8 @@ fn agree(evidence: &Evidence, entry: &Value, kept: Option<&Payment>) -> Result<(
     // its payment is what it was before: without a charge.
     let order = &entry["orderId"];
     let lost = evidence.calls.iter().any(|call| {
-        let then = Evidence::happened(&evidence.database_losses, call.begun, call.ended);
+        let losses = &evidence.database_losses;
+        let then = Evidence::happened(losses, &call.fixture, call.begun, call.ended);
         call.sent["orderId"] == *order && then
     });
     let gone = balance == 0 && lost;

@@ -16,7 +16,8 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     }
     let ignored = |call: &Call| {
         let earlier = first.get(&(call.person, &*call.key)).filter(|_| has_effect(call))?;
-        let forgot = Evidence::happened(&evidence.forgets, earlier.begun, call.ended);
+        let forgot =
+            Evidence::happened(&evidence.forgets, &call.fixture, earlier.begun, call.ended);
         let wrong = call.begun > earlier.ended && call.sent != earlier.sent && !forgot;
         let what = format!(
             "a key that was used was taken with another body:\n{}\n{}",

@@ -55,7 +55,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
         else {
             return None;
         };
-        let troubled = Evidence::happened(&evidence.deadlines, *asked, call.ended);
+        let troubled = Evidence::happened(&evidence.deadlines, &call.fixture, *asked, call.ended);
         let late = *first > *response + PAYMENT_TTL + LATE_MAX && !troubled;
         let what = format!("{id} was paid after the time to pay: {}", call.line());
         late.then(|| Violation::new(10, what).about(&call.fixture, &call.seats()))

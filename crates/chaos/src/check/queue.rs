@@ -54,7 +54,7 @@ fn after_the_pass(evidence: &Evidence) -> Vec<Violation> {
         }
         let Some(last) = seen.get(&person).copied() else { continue };
         let late = call.begun > last + PASS_TTL;
-        let troubled = |windows| Evidence::happened(windows, last, call.ended);
+        let troubled = |windows| Evidence::happened(windows, &call.fixture, last, call.ended);
         let gatecrash = late && call.act == Act::Hold && call.done().is_some();
         if gatecrash && !troubled(&evidence.forgets) && !troubled(&evidence.deadlines) {
             let what = format!("the pass had ended before: {}", call.line());
@@ -76,7 +76,7 @@ fn too_many(evidence: &Evidence, fixture: &str) -> Option<Violation> {
     }
     // Redis may have forgotten passes that people still believe in.
     let sure = |(from, to): &(Duration, Duration)| {
-        from < to && !Evidence::happened(&evidence.forgets, *from, *to)
+        from < to && !Evidence::happened(&evidence.forgets, fixture, *from, *to)
     };
     let passes: Vec<_> = passes.into_values().filter(sure).collect();
     let inside = |at: Duration| passes.iter().filter(|(from, to)| *from <= at && at <= *to).count();

@@ -54,8 +54,8 @@ fn without_reason(
         since = since.min(held.from);
         had += if held.to >= begun { held.seats } else { 0 };
     }
-    let troubled = Evidence::happened(&evidence.forgets, since, call.ended)
-        || Evidence::happened(&evidence.deadlines, since, call.ended);
+    let troubled = Evidence::happened(&evidence.forgets, &call.fixture, since, call.ended)
+        || Evidence::happened(&evidence.deadlines, &call.fixture, since, call.ended);
     if had + wanted(call) > SEATS_MAX || troubled {
         return None;
     }

@@ -28,7 +28,8 @@ fn same_key(evidence: &Evidence) -> Vec<Violation> {
         let Some(data) = call.done() else { continue };
         let Some(id) = data["holdId"].as_str().or(data["id"].as_str()) else { continue };
         let (earlier, known) = first.entry((call.person, &call.key)).or_insert((call, id));
-        let forgot = Evidence::happened(&evidence.forgets, earlier.begun, call.ended);
+        let forgot =
+            Evidence::happened(&evidence.forgets, &call.fixture, earlier.begun, call.ended);
         if *known != id && !forgot {
             let what = format!(
                 "one key has two effects, {known} and {id}:\n{}\n{}",
@@ -55,7 +56,8 @@ fn refused_before(evidence: &Evidence) -> Vec<Violation> {
     let broken = |call: &&Call| {
         let earlier = first.get(&(call.person, &*call.key)).filter(|_| call.done().is_some())?;
         let later = call.begun > earlier.ended;
-        let forgot = Evidence::happened(&evidence.forgets, earlier.begun, call.ended);
+        let forgot =
+            Evidence::happened(&evidence.forgets, &call.fixture, earlier.begun, call.ended);
         let what =
             format!("a key that was refused had success:\n{}\n{}", earlier.line(), call.line());
         (later && !forgot).then(|| Violation::new(15, what).about(&call.fixture, &call.seats()))
@@ -94,7 +96,7 @@ fn hangs(evidence: &Evidence, call: &Call) -> bool {
     waited
         && call.act != Act::Admin
         && call.ended.saturating_sub(call.begun) > CALL_MAX
-        && !Evidence::happened(&evidence.silences, call.begun, call.ended)
+        && !Evidence::happened(&evidence.silences, &call.fixture, call.begun, call.ended)
 }
 
 #[cfg(test)]

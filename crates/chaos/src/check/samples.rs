@@ -91,5 +91,5 @@ pub(crate) fn confirmed(person: usize, reservation: &str, seats: &[u32]) -> Call
 }
 
 pub(crate) fn window(from_ms: u64, to_ms: u64) -> Window {
-    Window { from: Duration::from_millis(from_ms), to: Duration::from_millis(to_ms) }
+    Window { from: Duration::from_millis(from_ms), to: Duration::from_millis(to_ms), only: None }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     let stopped = evidence.calls.iter().filter(|call| {
         let sold = matches!(&call.outcome, Outcome::Refused(_, code) if code == "SEAT_SOLD");
-        sold && !Evidence::happened(&evidence.forgets, before_both(evidence, call), call.ended)
+        let since = before_both(evidence, call);
+        sold && !Evidence::happened(&evidence.forgets, &call.fixture, since, call.ended)
     });
     stopped.map(|call| Violation::new(8, format!("a second sale: {}", call.line()))).collect()
 }

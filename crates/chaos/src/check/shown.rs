@@ -12,8 +12,8 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     for call in evidence.calls.iter().filter(|call| call.act == Act::Confirm) {
         let sale = call.done().and_then(|data| data["reservation"]["id"].as_str());
         let until = call.ended + FRAME_TIMEOUT;
-        let blind = Evidence::happened(&evidence.blinds, call.ended, until)
-            || Evidence::happened(&evidence.forgets, call.ended, until);
+        let blind = Evidence::happened(&evidence.blinds, &call.fixture, call.ended, until)
+            || Evidence::happened(&evidence.forgets, &call.fixture, call.ended, until);
         if blind || sale.is_none_or(|id| cancels.possible(id)) {
             continue;
         }
