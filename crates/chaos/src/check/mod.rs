@@ -3,14 +3,17 @@
 
 mod confirmed;
 mod ends;
+mod frames;
 mod gate;
 mod health;
 mod holds;
 mod log;
 mod maps;
 mod money;
+mod order;
 mod other_body;
 mod paid_late;
+mod paying;
 mod queue;
 mod reasons;
 mod repeats;
@@ -18,6 +21,7 @@ mod sales;
 mod seats;
 mod second;
 mod shown;
+mod taken;
 
 use crate::evidence::Evidence;
 
@@ -46,7 +50,7 @@ impl Violation {
 
 /// All violations, in the order of the checks.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
-    let checks: [fn(&Evidence) -> Vec<Violation>; 17] = [
+    let checks: [fn(&Evidence) -> Vec<Violation>; 21] = [
         confirmed::check,
         money::check,
         sales::check,
@@ -62,6 +66,10 @@ pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
         other_body::check,
         maps::check,
         log::check,
+        frames::check,
+        order::check,
+        taken::check,
+        paying::check,
         shown::check,
         health::check,
     ];
