@@ -1,6 +1,7 @@
 //! What is left in the end: the tables of PostgreSQL, the books of the gateway, the maps.
 
 use crate::apart::Recovered;
+use crate::counts::{Count, read_counts};
 use crate::database::connect;
 use crate::history::Call;
 use crate::log::{MatchLog, read_logs};
@@ -84,6 +85,8 @@ pub(crate) struct Evidence {
     pub(crate) maps: Vec<(String, usize, BTreeMap<u32, String>)>,
     /// The changes of each match, as Redis has them.
     pub(crate) logs: Vec<MatchLog>,
+    /// The seats of users, as Redis counts them.
+    pub(crate) counts: Vec<Count>,
     /// The steps of all payments, as PostgreSQL has written them.
     pub(crate) steps: Vec<Step>,
     /// When the run began, in ms since 1970, as the ids of streams count.
@@ -183,6 +186,7 @@ impl Evidence {
             }
         }
         evidence.logs = read_logs(world, sale).await?;
+        evidence.counts = read_counts(world).await?;
         Ok(evidence)
     }
 

@@ -9,6 +9,7 @@ mod apart;
 mod attempt;
 mod behaviour;
 mod check;
+mod counts;
 mod crowd;
 mod database;
 mod evidence;

@@ -2,6 +2,7 @@
 //! invariant in docs/RELIABILITY.md.
 
 mod confirmed;
+mod counts;
 mod ends;
 mod frames;
 mod gate;
@@ -50,7 +51,7 @@ impl Violation {
 
 /// All violations, in the order of the checks.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
-    let checks: [fn(&Evidence) -> Vec<Violation>; 21] = [
+    let checks: [fn(&Evidence) -> Vec<Violation>; 22] = [
         confirmed::check,
         money::check,
         sales::check,
@@ -65,6 +66,7 @@ pub(crate) fn all(evidence: &Evidence) -> Vec<Violation> {
         repeats::check,
         other_body::check,
         maps::check,
+        counts::check,
         log::check,
         frames::check,
         order::check,
