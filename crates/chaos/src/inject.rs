@@ -93,9 +93,7 @@ pub(crate) async fn concerned(
         | Fault::KillReplica
         | Fault::FreezeRedis
         | Fault::RedisWire(..)
-        | Fault::TwoMasters => {
-            world.servers.beside(chosen(schedule)).await
-        }
+        | Fault::TwoMasters => world.servers.beside(chosen(schedule)).await,
         Fault::MoveSlot(partition) => Some([*partition].into()),
         _ => None,
     }

@@ -79,17 +79,7 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     evidence.recovery = recovery;
     evidence.recovered = recovered;
     evidence.growths = growths;
-    let forgets = |fault: &Fault| fault.redis_forgets(schedule.servers, schedule.always);
-    let windows = |after, which: &dyn Fn(&Fault) -> bool| windows_of(&sale, &happened, after, which);
-    let unsure: Vec<Happened> = happened.iter().filter(|it| !it.kept).cloned().collect();
-    evidence.forgets = windows_of(&sale, &unsure, AFTER_WINDOW, &forgets);
-    evidence.until_loaded();
-    evidence.database_losses = windows(Duration::ZERO, &Fault::is_alone);
-    evidence.deadlines = windows(Duration::from_secs(1), &Fault::delays_deadlines);
-    evidence.blinds = windows(BLIND_WINDOW, &Fault::blinds_watchers);
-    evidence.silences = windows(Duration::ZERO, &Fault::silences_a_node);
-    let sets_clock = |happened: &&Happened| matches!(happened.fault, Fault::RedisClock(_));
-    evidence.clock_set = happened.iter().find(sets_clock).map(|happened| happened.from);
+    excuse(&mut evidence, &sale, schedule, &happened);
     evidence.deaths = PROCESSES.iter().map(|process| world.process(*process).deaths()).sum();
     evidence.lost_leases = logged(dir, "the lease has ended");
     evidence.taken_over = world.taken_over;
@@ -108,6 +98,23 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
     let finished = Finished::new(schedule, &evidence, violations, seen, &happened);
     world.stop().await;
     Ok(finished)
+}
+
+/// Notes when faults excuse something.
+fn excuse(evidence: &mut Evidence, sale: &Sale, schedule: &Schedule, happened: &[Happened]) {
+    let forgets =
+        |it: &Happened| !it.kept && it.fault.redis_forgets(schedule.servers, schedule.always);
+    evidence.forgets = windows(sale, happened, AFTER_WINDOW, &forgets);
+    evidence.until_loaded();
+    let windows = |after, which: &dyn Fn(&Fault) -> bool| {
+        windows(sale, happened, after, &|it| which(&it.fault))
+    };
+    evidence.database_losses = windows(Duration::ZERO, &Fault::is_alone);
+    evidence.deadlines = windows(Duration::from_secs(1), &Fault::delays_deadlines);
+    evidence.blinds = windows(BLIND_WINDOW, &Fault::blinds_watchers);
+    evidence.silences = windows(Duration::ZERO, &Fault::silences_a_node);
+    let sets_clock = |happened: &&Happened| matches!(happened.fault, Fault::RedisClock(_));
+    evidence.clock_set = happened.iter().find(sets_clock).map(|happened| happened.from);
 }
 
 /// Only the exam, on an installation that nobody has broken.
@@ -260,11 +267,11 @@ async fn wait_for_rest(world: &World, sale: &Sale, views: &[Shared]) -> Result<E
 }
 
 /// The times of some faults, and what follows, each for the matches that it was about.
-fn windows_of(
+fn windows(
     sale: &Sale,
     happened: &[Happened],
     after: Duration,
-    which: &dyn Fn(&Fault) -> bool,
+    which: &dyn Fn(&Happened) -> bool,
 ) -> Vec<Window> {
     let in_partitions = |partitions: &BTreeSet<u16>| {
         let concerned = |fixture: &&Fixture| {
@@ -277,7 +284,7 @@ fn windows_of(
         to: happened.to + after,
         only: happened.partitions.as_ref().map(in_partitions),
     };
-    happened.iter().filter(|happened| which(&happened.fault)).map(window).collect()
+    happened.iter().filter(|happened| which(happened)).map(window).collect()
 }
 
 #[cfg(test)]
