@@ -43,6 +43,7 @@ const MAY: &[(&str, &[&str])] = &[
             "config",
             "telemetry",
             "tls",
+            "failpoint",
         ],
     ),
     (

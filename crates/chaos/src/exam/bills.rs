@@ -2,7 +2,9 @@
 
 use super::fan::{Broken, FIRST, ROOMY, SECOND, Verdict, check, id_of, key, seats_of};
 use super::hall::Hall;
+use super::partition::Partition;
 use crate::database::connect;
+use crate::fixture::{PRICE, refund_fees};
 use crate::world::World;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -104,4 +106,26 @@ pub(super) async fn damaged_bill(hall: &Hall, world: &World) -> Verdict {
     check(all.status == 200 && *history == false, "a bill that nobody can read is in a history")?;
     let all = fan.get(FIRST, "/api/reservations").await.expect(200)?;
     check(all["history"] == true, "a person has no history")
+}
+
+/// The prices of the plan are not those of a sale that has no bill, so there is no fee of them. The
+/// same happens at a node that has an old plan.
+pub(super) async fn other_prices(hall: &Hall, world: &World) -> Verdict {
+    let fan = hall.fan(4);
+    let id = hall.on_sale(json!({"refundFees": refund_fees()})).await?;
+    let hold = fan.take(ROOMY, &id, &[1, 2]).await.expect(201)?;
+    let sold = hall.buy(fan, ROOMY, &id, &hold).await?;
+    let partition = Partition::of(world, &id).await?;
+    let record = partition.record(id_of(&sold)).await?;
+    let amount = format!("|{}|", 2 * PRICE);
+    let other = record.line.replace(&amount, &format!("|{}|", 2 * PRICE + 1));
+    partition.replace(&record, &other).await?;
+    let path = format!("/api/reservations/{}/cancel", id_of(&sold));
+    let reply = fan.once(FIRST, Method::POST, &path, &Value::Null, "").await;
+    if reply.status >= 400 {
+        partition.replace(&partition.record(id_of(&sold)).await?, &record.line).await?;
+    }
+    reply.refused("PRICE_CHANGED")?;
+    fan.cancel(SECOND, &sold, Value::Null).await.expect(200)?;
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! Cool-downs: what counts as an unpaid end, how long each lasts, and what clears them.
 
-use super::fan::{Fan, ROOMY, Reply, STRICT, Verdict, check, ms};
+use super::fan::{Broken, Fan, ROOMY, Reply, STRICT, Verdict, check, moment, ms};
 use super::hall::Hall;
+use super::sale_times::{AHEAD_MS, now};
 use super::{STRICT_HOLD_MS, STRICT_HOLDS};
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -13,13 +14,13 @@ const WINDOW_MS: i64 = 600_000;
 /// Seats that are held for most of their time.
 const LATE_PAUSE: Duration = Duration::from_millis(STRICT_HOLD_MS * 3 / 5);
 
-async fn hold_each(fan: &Fan, id: &str, seats: &[u32]) -> Verdict<Vec<Value>> {
+pub(super) async fn hold_each(fan: &Fan, id: &str, seats: &[u32]) -> Verdict<Vec<Value>> {
     let all = seats.iter().map(async |seat| fan.take(STRICT, id, &[*seat]).await.expect(201));
     join_all(all).await.into_iter().collect()
 }
 
 /// When the person may hold seats again.
-fn until(reply: Reply) -> Verdict<i64> {
+pub(super) fn until(reply: Reply) -> Verdict<i64> {
     Ok(ms(&reply.refused("COOL_DOWN")?["until"]))
 }
 
@@ -69,6 +70,25 @@ pub(super) async fn end_of_sale(hall: &Hall) -> Verdict {
     let hold = fan.take(STRICT, &id, &[5]).await.expect(201)?;
     fan.release(STRICT, &id, &hold).await.expect(204)?;
     Ok(())
+}
+
+/// The same when the sale ends by itself, so that the deadlines of its holds are its end.
+pub(super) async fn end_by_itself(hall: &Hall) -> Verdict {
+    let fan = hall.fan(9);
+    for ahead in AHEAD_MS {
+        let closes = moment(now(hall).await? + ahead);
+        let id = hall.on_sale(json!({"saleClosesAt": closes})).await?;
+        let holds = [1, 2, 3].map(async |seat| fan.take(ROOMY, &id, &[seat]).await);
+        if join_all(holds).await.iter().any(|reply| reply.is_refused("MATCH_NOT_OPEN")) {
+            continue;
+        }
+        hall.wait(&id, &[1, 2, 3], "AVAILABLE").await?;
+        hall.change(&id, json!({"saleClosesAt": null})).await?;
+        hall.order(&id, "open").await?;
+        let hold = fan.take(STRICT, &id, &[5]).await.expect(201)?;
+        return fan.release(STRICT, &id, &hold).await.expect(204).map(drop);
+    }
+    Err(Broken("each sale that ends by itself has ended before its time".to_owned()))
 }
 
 /// Seats that are given back just before their end count, and those that are reserved then and

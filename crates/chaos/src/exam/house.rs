@@ -37,14 +37,14 @@ async fn site(hall: &Hall, grade: &str) -> Verdict<String> {
     Ok(id_of(&made).to_owned())
 }
 
-async fn open(hall: &Hall) -> Verdict<String> {
+pub(super) async fn open(hall: &Hall) -> Verdict<String> {
     let id = hall.draft(&site(hall, "ALL").await?, json!({})).await?;
     hall.order(&id, "open").await?;
     hall.is_known(&id).await?;
     Ok(id)
 }
 
-async fn give_seat(hall: &Hall, fan: usize, node: usize, id: &str, seat: u32) -> Reply {
+pub(super) async fn give_seat(hall: &Hall, fan: usize, node: usize, id: &str, seat: u32) -> Reply {
     let path = format!("/api/matches/{id}/allocation/seats/{seat}/release");
     hall.fan(fan).post(node, &path, Value::Null).await
 }

@@ -1,71 +1,12 @@
 //! Words that come too late: a node stops in the middle of a payment or a refund, a worker goes on
 //! with it, and then the node wakes up and says what it knew.
 
-use super::ROOMY as SETTINGS;
 use super::fan::{Broken, FIRST, Fan, ROOMY, Reply, SECOND, Verdict, check, id_of};
 use super::hall::{Hall, eventually};
-use crate::process::Supervised;
-use crate::world::{World, port_of, with_port};
-use grandstand_faults::proxy::Proxy;
+use super::sleeper::Sleeper;
+use crate::world::World;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
-
-/// A node that stops at a place of the code, which has a line to PostgreSQL of its own.
-pub(super) struct Sleeper {
-    node: Supervised,
-    door: String,
-    line: Proxy,
-}
-
-impl Sleeper {
-    pub(super) async fn start(world: &World, place: &str) -> Verdict<Self> {
-        let wrong = |error: anyhow::Error| Broken(format!("{error:#}"));
-        let url = world.postgres.url();
-        let line = Proxy::start(port_of(&url).map_err(wrong)?).await;
-        let (url, place) = (with_port(&url, line.port()), format!("pause:{place}"));
-        let mut settings = SETTINGS.to_vec();
-        settings.push(("GRANDSTAND_DATABASE_URL", &url));
-        settings.push(("GRANDSTAND_DIE_AT", &place));
-        let (node, door) = world.another_node("api-sleeper", &settings).await.map_err(wrong)?;
-        Ok(Self { node, door, line })
-    }
-
-    pub(super) fn door(&self) -> &str {
-        &self.door
-    }
-
-    /// From now on it can't reach PostgreSQL.
-    pub(super) fn cut(&self) {
-        self.line.cut();
-    }
-
-    pub(super) async fn end(self) {
-        self.node.end().await;
-    }
-
-    /// Begins a call, in the middle of which the node stops.
-    async fn begin(&self, fan: &Fan, path: &str, body: Value) -> Verdict<JoinHandle<Reply>> {
-        let (fan, path) = (fan.at(&self.door), path.to_owned());
-        let call = async move { fan.once(FIRST, Method::POST, &path, &body, "").await };
-        let call = tokio::spawn(call);
-        // The state of a process is the first letter behind its name.
-        let stat = format!("/proc/{}/stat", self.node.pid());
-        eventually("a node stops where it should", async || {
-            let stat = std::fs::read_to_string(&stat).unwrap_or_default();
-            let state = stat.rsplit_once(") ").map_or("", |(_, state)| state);
-            Ok(state.starts_with('T').then_some(()))
-        })
-        .await?;
-        Ok(call)
-    }
-
-    /// Lets it go on; what its call ends with.
-    async fn wake(&self, call: JoinHandle<Reply>) -> Verdict<Reply> {
-        self.node.thaw();
-        call.await.map_err(|error| Broken(format!("a call of a node that woke up: {error}")))
-    }
-}
 
 /// Both stories at once, because the faults of the gateway are for all calls.
 pub(super) async fn late_words(hall: &Hall, world: &World) -> Verdict {
@@ -121,7 +62,7 @@ async fn late_withdrawal(hall: &Hall, node: &Sleeper, fan: &Fan, reservation: &V
     let key = hall.pay(&payment, "approve").await?;
     let body = json!({"paymentId": payment["id"], "paymentKey": key,
         "orderId": payment["orderId"], "amount": payment["amount"]});
-    let call = node.begin(fan, "/api/payments/confirm", body).await?;
+    let call = node.begin(fan, "/api/payments/confirm", body, "").await?;
     eventually("a worker asks for the money of a node that stopped", async || {
         let read = fan.read(SECOND, reservation).await?;
         Ok((read["payment"]["status"] == "UNKNOWN").then_some(()))
@@ -137,7 +78,7 @@ async fn late_withdrawal(hall: &Hall, node: &Sleeper, fan: &Fan, reservation: &V
 /// refund begins, and then the node says that the gateway has refused: the first one, not this.
 async fn late_refusal(hall: &Hall, node: &Sleeper, fan: &Fan, sold: &Value) -> Verdict {
     let path = format!("/api/reservations/{}/cancel", id_of(sold));
-    let call = node.begin(fan, &path, json!({"seatIds": [1]})).await?;
+    let call = node.begin(fan, &path, json!({"seatIds": [1]}), "").await?;
     eventually("a worker hears that a refund is refused", async || {
         let refunds = fan.get(FIRST, &format!("/api/reservations/{}/payments", id_of(sold))).await;
         let refunds = refunds.expect(200)?["payments"][0]["refunds"].take();
@@ -155,6 +96,6 @@ async fn late_refusal(hall: &Hall, node: &Sleeper, fan: &Fan, sold: &Value) -> V
 
 /// The call has taken longer than a node allows, because a worker was slow. Its steps go on all the
 /// same, and what comes out of them is what counts.
-fn is_too_old(reply: &Reply) -> bool {
+pub(super) fn is_too_old(reply: &Reply) -> bool {
     reply.is_refused("OVERLOADED")
 }

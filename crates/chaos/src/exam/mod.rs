@@ -3,6 +3,7 @@
 //! those of the run, because some rules are settings of a node.
 
 mod an_hour;
+mod attempts;
 mod bills;
 mod burst;
 mod conduct;
@@ -11,17 +12,21 @@ mod fan;
 mod gateway;
 mod hall;
 mod house;
+mod instants;
 mod journal;
 mod late;
 mod many;
 mod one_hold;
 mod outage;
+mod partition;
 mod queue;
 mod sale_times;
+mod sleeper;
 mod slow_reader;
 mod stream;
 mod streams;
 mod terms;
+mod two_looks;
 mod unattended;
 
 use crate::check::Violation;
@@ -124,20 +129,26 @@ async fn ask_all(hall: &Hall, world: &World, known: usize) -> Vec<Violation> {
         unattended::without_workers(hall, world, pass).await
     };
     let without_workers = &without_workers;
-    let first: [Question<'_>; 6] = [
+    let first: [Question<'_>; 9] = [
         (5, "a slow answer", played!(gateway::slow_answer(hall))),
         (5, "a refund that is refused", played!(gateway::refused_refund(hall))),
         (5, "two charges", played!(gateway::charged_twice(hall))),
         (5, "late words", played!(late::late_words(hall, world))),
+        (5, "forgotten attempts", played!(attempts::forgotten_attempts(hall, world))),
+        (6, "other prices", played!(bills::other_prices(hall, world))),
+        (33, "two looks", played!(two_looks::two_looks(hall, world))),
         (21, "late entries", played!(journal::late_entries(hall, world))),
         (21, "a refused entry", played!(outage::refused_entry(hall, world))),
     ];
-    let last: [Question<'_>; 5] = [
+    let last: [Question<'_>; 8] = [
         (34, "without workers", played!(without_workers())),
         (18, "lost entries", played!(streams::lost_entries(hall, world))),
         (3, "without PostgreSQL", played!(outage::without_postgres(hall, world))),
         (31, "entries", played!(entry::entries(hall, world))),
-        // Everybody else must be done, because the time of a whole partition runs on.
+        // Everybody else must be done, because the time of a whole partition changes.
+        (6, "refunds to the ms", played!(instants::refunds(hall, world))),
+        (32, "a cool-down to the ms", played!(instants::cool_down(hall, world))),
+        (12, "sales to the ms", played!(instants::sales(hall, world))),
         (32, "an hour later", played!(an_hour::an_hour_later(hall, world))),
     ];
     for question in first.into_iter().chain(last) {
@@ -163,6 +174,7 @@ fn together<'a>(hall: &'a Hall, world: &'a World) -> Vec<Question<'a>> {
         (32, "longer cool-downs", played!(conduct::grows(hall))),
         (32, "a purchase after a cool-down", played!(conduct::purchase(hall))),
         (32, "holds that end with the sale", played!(conduct::end_of_sale(hall))),
+        (32, "holds whose deadline is the end of the sale", played!(conduct::end_by_itself(hall))),
         (32, "seats that are given back late", played!(conduct::late(hall))),
         (32, "too many holds", played!(conduct::too_many(hall))),
         (32, "one open hold", played!(one_hold::one_open_hold(hall))),

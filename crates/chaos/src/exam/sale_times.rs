@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 /// A sale opens or ends by itself this time after it was set. The clocks of partitions may differ
 /// by seconds, and so each scenario tries again with more.
-const AHEAD_MS: [i64; 3] = [3_000, 6_000, 15_000];
+pub(super) const AHEAD_MS: [i64; 3] = [3_000, 6_000, 15_000];
 
-async fn now(hall: &Hall) -> Verdict<i64> {
+/// The time of the nodes, in ms.
+pub(super) async fn now(hall: &Hall) -> Verdict<i64> {
     Ok(ms(&hall.admin.get(FIRST, "/api/time").await.expect(200)?["now"]))
 }
 

@@ -3,11 +3,11 @@
 use super::STRICT_HOLD_MS;
 use super::fan::{Broken, FIRST, ROOMY, SECOND, STRICT, Verdict, check};
 use super::hall::{Hall, eventually};
+use super::partition::Partition;
 use super::queue::LastPass;
+use super::sleeper::stopped;
 use crate::fault::Process;
-use crate::fixture::Fixture;
 use crate::world::World;
-use grandstand_faults::wire::ask;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -19,12 +19,16 @@ const BEFORE_PAUSE: Duration = Duration::from_millis(600);
 const AFTER_PAUSE: Duration = Duration::from_millis(250);
 
 /// Stops the workers, and lets them go on when it is dropped.
-struct Pause<'a>(&'a World);
+pub(super) struct Pause<'a>(&'a World);
 
 impl<'a> Pause<'a> {
-    fn begin(world: &'a World) -> Self {
+    pub(super) async fn begin(world: &'a World) -> Verdict<Self> {
         WORKERS.iter().for_each(|worker| world.process(*worker).freeze());
-        Self(world)
+        let pause = Self(world);
+        for worker in WORKERS {
+            stopped(world.process(worker)).await?;
+        }
+        Ok(pause)
     }
 }
 
@@ -44,7 +48,7 @@ pub(super) async fn without_workers(
     let id = hall.on_sale(json!({})).await?;
     tokio::time::sleep(pass.ends.saturating_duration_since(Instant::now() + BEFORE_PAUSE)).await;
     {
-        let _pause = Pause::begin(world);
+        let _pause = Pause::begin(world).await?;
         let (seats, pass) = tokio::join!(overdue_seats(hall, &id), ended_pass(&pass));
         seats.and(pass).and(not_loaded(hall, world).await)?;
     }
@@ -108,19 +112,15 @@ async fn ended_pass(pass: &LastPass) -> Verdict {
 /// A partition that is not loaded, or that another release has loaded, sells nothing.
 async fn not_loaded(hall: &Hall, world: &World) -> Verdict {
     let id = hall.on_sale(json!({})).await?;
-    let wrong = |error: anyhow::Error| Broken(format!("{error:#}"));
-    let partition = Fixture::named(&id).partition().map_err(wrong)?;
-    let (port, hash) =
-        (world.servers.port_of(partition).await, format!("{{{partition}}}:partition"));
-    let redis = async |words: &[&str]| ask(port, words).await.map_err(Broken);
-    let layout = redis(&["HGET", &hash, "layout"]).await?.text();
+    let partition = Partition::of(world, &id).await?;
+    let layout = partition.ask("HGET", "partition", &["layout"]).await?.text();
     let path = format!("/api/matches/{id}/holds");
     check(!layout.is_empty(), "the partition has no layout")?;
     let mut done = Ok(());
     for other in ["0", ""] {
         let written = match other {
-            "" => redis(&["HDEL", &hash, "layout"]).await,
-            _ => redis(&["HSET", &hash, "layout", other]).await,
+            "" => partition.ask("HDEL", "partition", &["layout"]).await,
+            _ => partition.ask("HSET", "partition", &["layout", other]).await,
         };
         done = done.and(written.map(drop));
         let body = json!({"seatIds": [1]});
@@ -128,6 +128,6 @@ async fn not_loaded(hall: &Hall, world: &World) -> Verdict {
         let text = format!("a partition with the layout {other:?} sells: {reply}");
         done = done.and(check(reply.is_refused("NOT_LOADED"), text));
     }
-    redis(&["HSET", &hash, "layout", &layout]).await?;
+    partition.ask("HSET", "partition", &["layout", &layout]).await?;
     done
 }
