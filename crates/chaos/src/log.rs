@@ -89,7 +89,9 @@ fn parse(reply: &Reply) -> Option<MatchLog> {
             log.push(Entry { id, version, before, seats: seats_of(changes)? });
         }
     }
-    let (version, epoch) = (version.text().parse().ok()?, epoch.text().parse().ok()?);
+    // A match that nobody has wanted yet has none.
+    let version = if *version == Reply::Nothing { 0 } else { version.text().parse().ok()? };
+    let epoch = epoch.text().parse().ok()?;
     Some(MatchLog { epoch, version, entries: log, seats: found, ..MatchLog::default() })
 }
 
@@ -109,5 +111,20 @@ fn list(reply: &Reply) -> Option<&[Reply]> {
     match reply {
         Reply::List(items) => Some(items),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_match_that_nobody_has_wanted_has_no_changes() {
+        let epoch = Reply::Text("1".to_owned());
+        let untouched = [Reply::Nothing, Reply::List(vec![]), Reply::List(vec![]), epoch];
+        let log = MatchLog { epoch: 1, ..MatchLog::default() };
+        assert_eq!(parse(&Reply::List(untouched.to_vec())), Some(log));
+        let [_, rest @ ..] = untouched;
+        assert_eq!(parse(&Reply::List(rest.to_vec())), None);
     }
 }
