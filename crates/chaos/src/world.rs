@@ -233,14 +233,29 @@ impl World {
         name: &str,
         settings: &[(&str, &str)],
     ) -> Result<(Supervised, String)> {
+        let (node, door) = self.another("api", name, settings)?;
+        self.ready(&door).await?;
+        Ok((node, door))
+    }
+
+    /// Starts one more worker, with settings of its own.
+    pub(crate) fn another_worker(&self, settings: &[(&str, &str)]) -> Result<Supervised> {
+        let counts = [("GRANDSTAND_RATE_LIMITS", "on")];
+        Ok(self.another("worker", "worker-sleeper", &[&counts, settings].concat())?.0)
+    }
+
+    fn another(
+        &self,
+        role: &str,
+        name: &str,
+        settings: &[(&str, &str)],
+    ) -> Result<(Supervised, String)> {
         let listen = format!("127.0.0.1:{}", free_port()?);
-        let arguments = ["serve", "--role", "api", "--listen", &listen];
+        let arguments = ["serve", "--role", role, "--listen", &listen];
         let mut launch = self.launch.of(name, &self.dir, &arguments);
         let own = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
         launch.environment.extend(own);
-        let (node, door) = (Supervised::start(launch, false), format!("http://{listen}"));
-        self.ready(&door).await?;
-        Ok((node, door))
+        Ok((Supervised::start(launch, false), format!("http://{listen}")))
     }
 
     /// Runs a command of the program to its end; its output, or an error with it.

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 const PLACES: u32 = 6;
 /// The number of times that two calls of one person meet.
 const RACES: u32 = 12;
+/// The number of times that all want the same places, and the nodes that they ask.
+const RUSHES: usize = 4;
+const NODES: [usize; 3] = [FIRST, SECOND, ROOMY];
 
 fn plan(grade: &str) -> Value {
     let outline = json!([[0, 0], [20, 0], [20, 20]]);
@@ -146,6 +149,24 @@ pub(super) async fn tables_and_places(hall: &Hall) -> Verdict {
     let offered = problem.get("alternatives");
     check(offered.is_none(), "other seats are offered in the place of the own ones")?;
     fan.release(SECOND, &id, &hold).await.expect(204)?;
+    Ok(())
+}
+
+/// People who want a seat and a place each, all at once, get both: nobody is refused for a place
+/// that only the node has chosen.
+pub(super) async fn rush_for_places(hall: &Hall) -> Verdict {
+    let id = open(hall).await?;
+    for _ in 0..RUSHES {
+        let all = (1..=PLACES).map(async |number| {
+            let wish = json!({"seats": [{"seatId": number}],
+                "areas": [{"areaId": 9, "quantity": 1}]});
+            let (person, node) = (number as usize, NODES[number as usize % NODES.len()]);
+            hall.fan(person).hold(node, &id, wish).await.expect(201).map(|hold| (person, hold))
+        });
+        for (person, hold) in join_all(all).await.into_iter().collect::<Verdict<Vec<_>>>()? {
+            hall.fan(person).release(FIRST, &id, &hold).await.expect(204)?;
+        }
+    }
     Ok(())
 }
 

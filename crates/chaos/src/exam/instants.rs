@@ -2,13 +2,14 @@
 //! and then at this time.
 
 use super::conduct::{hold_each, until};
-use super::fan::{FIRST, ROOMY, SECOND, STRICT, Verdict, check, moment, ms};
+use super::fan::{FIRST, ROOMY, SECOND, STRICT, Verdict, check, key, moment, ms};
 use super::hall::Hall;
 use super::partition::Partition;
 use super::sale_times::now;
 use super::unattended::Pause;
 use crate::fixture::PRICE;
 use crate::world::World;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The time is so far ahead that it does not come during a scenario.
@@ -50,18 +51,21 @@ pub(super) async fn refunds(hall: &Hall, world: &World) -> Verdict {
     Ok(())
 }
 
-/// Somebody may hold seats again in the millisecond in which a cool-down ends, and not before.
+/// Somebody may hold seats again in the millisecond in which a cool-down ends, and not before, also
+/// under the key that was refused.
 pub(super) async fn cool_down(hall: &Hall, world: &World) -> Verdict {
     let (fan, id) = (hall.fan(2), hall.on_sale(json!({})).await?);
     hold_each(fan, &id, &[1, 2, 3]).await?;
     hall.wait(&id, &[1, 2, 3], "AVAILABLE").await?;
     let ends = until(fan.take(STRICT, &id, &[4]).await)?;
     let partition = Partition::of(world, &id).await?;
+    let (path, body, key) = (format!("/api/matches/{id}/holds"), json!({"seatIds": [4]}), key());
+    let take = async || fan.ask(STRICT, Method::POST, &path, &body, &key).await;
     let told = async {
         partition.stand_at(ends - 1).await?;
-        until(fan.take(STRICT, &id, &[4]).await)?;
+        until(take().await)?;
         partition.stand_at(ends).await?;
-        let hold = fan.take(STRICT, &id, &[4]).await.expect(201)?;
+        let hold = take().await.expect(201)?;
         fan.release(STRICT, &id, &hold).await.expect(204)
     }
     .await;

@@ -28,6 +28,7 @@ mod streams;
 mod terms;
 mod two_looks;
 mod unattended;
+mod zombies;
 
 use crate::check::Violation;
 use crate::process::Supervised;
@@ -140,10 +141,12 @@ async fn ask_all(hall: &Hall, world: &World, known: usize) -> Vec<Violation> {
         (21, "late entries", played!(journal::late_entries(hall, world))),
         (21, "a refused entry", played!(outage::refused_entry(hall, world))),
     ];
-    let last: [Question<'_>; 8] = [
+    let last: [Question<'_>; 10] = [
         (34, "without workers", played!(without_workers())),
         (18, "lost entries", played!(streams::lost_entries(hall, world))),
         (3, "without PostgreSQL", played!(outage::without_postgres(hall, world))),
+        (3, "an old commit", played!(zombies::old_commit(hall, world))),
+        (9, "two loads", played!(zombies::two_loads(hall, world))),
         (31, "entries", played!(entry::entries(hall, world))),
         // Everybody else must be done, because the time of a whole partition changes.
         (6, "refunds to the ms", played!(instants::refunds(hall, world))),
@@ -151,13 +154,8 @@ async fn ask_all(hall: &Hall, world: &World, known: usize) -> Vec<Violation> {
         (12, "sales to the ms", played!(instants::sales(hall, world))),
         (32, "an hour later", played!(an_hour::an_hour_later(hall, world))),
     ];
-    for question in first.into_iter().chain(last) {
-        if known + found.len() >= VIOLATIONS_MAX {
-            tell(format_args!("the exam ends before `{}`: too much is wrong\n", question.1));
-            break;
-        }
-        found.extend(ask(question).await);
-    }
+    let known = known + found.len();
+    found.extend(ask_in_turn(first.into_iter().chain(last), known).await);
     found
 }
 
@@ -189,6 +187,7 @@ fn together<'a>(hall: &'a Hall, world: &'a World) -> Vec<Question<'a>> {
         (33, "companions", played!(house::companions(hall))),
         (33, "companions in two tabs", played!(house::companions_in_two_tabs(hall))),
         (33, "tables and places", played!(house::tables_and_places(hall))),
+        (33, "a rush for places", played!(house::rush_for_places(hall))),
         (33, "a list of another plan", played!(house::list_of_another_plan(hall))),
         (5, "late approvals", played!(gateway::approved_late(hall))),
         (18, "events that were missed", played!(streams::missed(hall))),
@@ -201,6 +200,22 @@ fn together<'a>(hall: &'a Hall, world: &'a World) -> Vec<Question<'a>> {
 
 async fn ask_together(questions: Vec<Question<'_>>) -> Vec<Violation> {
     join_all(questions.into_iter().map(ask)).await.into_iter().flatten().collect()
+}
+
+/// Asks one by one, until too much is wrong together with the violations that are `known`.
+async fn ask_in_turn<'a>(
+    questions: impl IntoIterator<Item = Question<'a>>,
+    known: usize,
+) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for question in questions {
+        if known + found.len() >= VIOLATIONS_MAX {
+            tell(format_args!("the exam ends before `{}`: too much is wrong\n", question.1));
+            break;
+        }
+        found.extend(ask(question).await);
+    }
+    found
 }
 
 /// Asks a second time when the response is wrong, because on a busy machine a hold may end between
@@ -243,6 +258,18 @@ mod tests {
         let found: Vec<&str> = found.iter().map(|violation| &*violation.what).collect();
         let race = format!("the exam, {}: both have it", RACES[0]);
         assert_eq!(found, ["the exam, two words: money is lost", &race]);
+    }
+
+    #[tokio::test]
+    async fn an_exam_in_which_too_much_is_wrong_ends() {
+        let asked = &Cell::new(0);
+        let wrong = || async {
+            asked.set(asked.get() + 1);
+            check(false, "no")
+        };
+        let questions = || (0..VIOLATIONS_MAX + 2).map(|_| (5, "a", played!(wrong())));
+        assert_eq!(ask_in_turn(questions(), 0).await.len(), VIOLATIONS_MAX);
+        assert_eq!((ask_in_turn(questions(), VIOLATIONS_MAX).await.len(), asked.get()), (0, 6));
     }
 
     #[test]

@@ -69,7 +69,15 @@ pub(super) async fn foreign_ids(hall: &Hall) -> Verdict {
     let [epoch, time, number] = parts[..] else {
         return Err(Broken(format!("the id {}", stream.last_id)));
     };
-    let foreign = [(epoch - 1, time, number), (epoch + 1, time, number), (epoch, time + 60_000, 0)];
+    hold(hall, 9, &id, 2).await?;
+    stream.wait_for(2, "HOLD").await?;
+    let foreign = [
+        (epoch - 1, time, number),
+        (epoch + 1, time, number),
+        // Between the two.
+        (epoch, time, number + 1),
+        (epoch, time + 60_000, 0),
+    ];
     for (epoch, time, number) in foreign {
         let last = format!("{epoch}-{time}-{number}");
         let mut again = back(hall, SECOND, &id, &stream, &last).await?;
