@@ -3,12 +3,13 @@
 use crate::apart::Recovered;
 use crate::counts::{Count, read_counts};
 use crate::database::connect;
+use crate::fault::PROCESSES;
 use crate::history::Call;
 use crate::log::{MatchLog, read_logs};
 use crate::sale::Sale;
 use crate::steps::{self, Step};
 use crate::watcher::View;
-use crate::world::{PROCESSES, World};
+use crate::world::World;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

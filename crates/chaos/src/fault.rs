@@ -13,6 +13,10 @@ pub(crate) enum Process {
     Worker(usize),
 }
 
+/// All of them.
+pub(crate) const PROCESSES: [Process; 4] =
+    [Process::Api(0), Process::Api(1), Process::Worker(0), Process::Worker(1)];
+
 /// What a process has a connection to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

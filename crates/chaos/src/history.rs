@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+/// The position of an event: an epoch and the two numbers of a stream id.
+pub(crate) type Position = (u64, u64, u64);
+
 /// What a call was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Act {

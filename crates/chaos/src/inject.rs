@@ -1,6 +1,6 @@
 //! Carries out the faults of a schedule, each with its end.
 
-use crate::fault::{Fault, Ground, Process, Role, Server, Wire};
+use crate::fault::{Fault, Ground, PROCESSES, Process, Role, Server, Wire};
 use crate::leases::{Leases, leases, taken};
 use crate::postgres;
 use crate::sale::Sale;
@@ -359,7 +359,7 @@ async fn poison(world: &World, partition: u16) {
 
 /// Ends whatever is still going on, so that all can heal.
 pub(crate) fn heal_all(world: &World) {
-    for process in crate::world::PROCESSES {
+    for process in PROCESSES {
         let supervised = world.process(process);
         supervised.thaw();
         supervised.start_again();

@@ -15,14 +15,16 @@ const READ: &str = "return { redis.call('HGET', KEYS[1], 'version'),
 /// An entry of the changes that is about seats.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// When Redis wrote it, in ms, by its clock; and the second number of its id.
-    pub(crate) id: (u64, u64),
+    pub(crate) id: EntryId,
     pub(crate) version: u64,
     /// The version of the match before this entry.
     pub(crate) before: u64,
     /// The letter of the new state of each seat: `A` is AVAILABLE.
     pub(crate) seats: Vec<(u32, char)>,
 }
+
+/// When an entry was written, in ms, by the clock of Redis; and the second number of its id.
+pub(crate) type EntryId = (u64, u64);
 
 /// The changes of a match since its partition was loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub(crate) struct MatchLog {
 
 impl MatchLog {
     /// The changes of each seat, with the ids of their entries.
-    pub(crate) fn by_seat(&self) -> HashMap<u32, Vec<((u64, u64), char)>> {
+    pub(crate) fn by_seat(&self) -> HashMap<u32, Vec<(EntryId, char)>> {
         let mut all: HashMap<u32, Vec<_>> = HashMap::new();
         for entry in &self.entries {
             for (seat, letter) in &entry.seats {

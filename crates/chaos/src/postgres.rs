@@ -1,8 +1,8 @@
 //! What happens to PostgreSQL: a lock, an old backup, and a standby that lags.
 
 use crate::database::{SMALL_LOG, connect};
-use crate::fault::Server;
-use crate::world::{PROCESSES, World, port_of};
+use crate::fault::{PROCESSES, Server};
+use crate::world::{World, port_of};
 use anyhow::{Context as _, Result};
 use grandstand_embedded::PrivatePostgres;
 use grandstand_faults::memory;

@@ -6,7 +6,7 @@ use crate::check;
 use crate::check::Violation;
 use crate::evidence::{Evidence, Window, sizes};
 use crate::exam::{VIOLATIONS_MAX, exam};
-use crate::fault::Fault;
+use crate::fault::{Fault, PROCESSES};
 use crate::fixture::Fixture;
 use crate::inject::{Happened, heal_all, inject};
 use crate::report::Finished;
@@ -15,7 +15,7 @@ use crate::schedule::{Play, Schedule};
 use crate::soak::soak;
 use crate::trace::whole;
 use crate::watcher::{Shared, View, watch};
-use crate::world::{HOLD_MS, PAYMENT_MS, PROCESSES, World};
+use crate::world::{HOLD_MS, PAYMENT_MS, World};
 use anyhow::{Context as _, Result, bail};
 use fastrand::Rng;
 use parking_lot::Mutex;
@@ -102,9 +102,7 @@ pub(crate) async fn run(schedule: &Schedule, binary: &Path, dir: &Path) -> Resul
 
 /// Notes when faults excuse something.
 fn excuse(evidence: &mut Evidence, sale: &Sale, schedule: &Schedule, happened: &[Happened]) {
-    let forgets =
-        |it: &Happened| !it.kept && it.fault.redis_forgets(schedule.servers, schedule.always);
-    evidence.forgets = windows(sale, happened, AFTER_WINDOW, &forgets);
+    evidence.forgets = windows(sale, happened, AFTER_WINDOW, &|it| forgets(schedule, it));
     evidence.until_loaded();
     let windows = |after, which: &dyn Fn(&Fault) -> bool| {
         windows(sale, happened, after, &|it| which(&it.fault))
@@ -115,6 +113,11 @@ fn excuse(evidence: &mut Evidence, sale: &Sale, schedule: &Schedule, happened: &
     evidence.silences = windows(Duration::ZERO, &Fault::silences_a_node);
     let sets_clock = |happened: &&Happened| matches!(happened.fault, Fault::RedisClock(_));
     evidence.clock_set = happened.iter().find(sets_clock).map(|happened| happened.from);
+}
+
+/// Whether Redis may have forgotten something.
+fn forgets(schedule: &Schedule, happened: &Happened) -> bool {
+    !happened.kept && happened.fault.redis_forgets(schedule.servers, schedule.always)
 }
 
 /// Only the exam, on an installation that nobody has broken.
@@ -297,15 +300,16 @@ mod tests {
 
     #[test]
     fn a_master_that_was_cut_off_has_forgotten_only_if_another_one_has_its_place() {
-        let count = |servers, role, kept| {
+        let forgets = |servers, role, kept| {
             let fault = Fault::RedisWire(role, Wire::Cut);
-            let (from, to) = (Duration::from_secs(1), Duration::from_secs(2));
-            forgets(&Schedule::soak(1, servers, 0), &[Happened { fault, from, to, kept }]).len()
+            let (from, to, partitions) = (Duration::ZERO, Duration::ZERO, None);
+            let happened = Happened { fault, from, to, partitions, kept };
+            super::forgets(&Schedule::soak(1, servers, 0), &happened)
         };
-        assert_eq!(count(Kind::Sentinel, Role::Master, false), 1);
-        assert_eq!(count(Kind::Sentinel, Role::Master, true), 0);
-        assert_eq!(count(Kind::Sentinel, Role::Replica, false), 0);
-        assert_eq!(count(Kind::Cluster, Role::Master, false), 0);
+        assert!(forgets(Kind::Sentinel, Role::Master, false));
+        assert!(!forgets(Kind::Sentinel, Role::Master, true));
+        assert!(!forgets(Kind::Sentinel, Role::Replica, false));
+        assert!(!forgets(Kind::Cluster, Role::Master, false));
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The Redis servers of a run, and what can happen to them.
 
-use crate::fault::{Kind, Role};
+use crate::fault::{Kind, PROCESSES, Role};
 use crate::schedule::{PARTITIONS, Schedule};
-use crate::world::PROCESSES;
 use anyhow::{Context as _, Result, bail};
 use grandstand_embedded::{Fsync, PrivateRedis, RedisExtras, RedisSettings};
 use grandstand_faults::clock::Clock;

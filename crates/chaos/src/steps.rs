@@ -1,7 +1,7 @@
 //! Each step of each payment, as PostgreSQL has written it: the row of a payment has only the last.
 
 use crate::database::connect;
-use crate::watcher::Position;
+use crate::history::Position;
 use anyhow::Result;
 use tokio_postgres::{Client, Row};
 

@@ -1,5 +1,6 @@
 //! Watchers of the maps, who keep what they were shown.
 
+use crate::history::Position;
 use crate::sale::Sale;
 use futures::StreamExt as _;
 use parking_lot::Mutex;
@@ -14,9 +15,6 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(25);
 const OPEN_PAUSE: Duration = Duration::from_millis(300);
 /// The number of events after which a watcher that fails on purpose opens its stream again.
 const LEAVES_AFTER: usize = 25;
-
-/// The position of an event: an epoch and the two numbers of a stream id.
-pub(crate) type Position = (u64, u64, u64);
 
 /// A seat that changed on a map.
 #[derive(Debug, Clone, PartialEq, Eq)]

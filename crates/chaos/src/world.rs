@@ -1,7 +1,7 @@
 //! Everything that runs during a sale: servers, proxies, processes, and how they are connected.
 
 use crate::database::{SMALL_LOG, connect};
-use crate::fault::{Process, Server};
+use crate::fault::{PROCESSES, Process, Server};
 use crate::process::{Launch, Supervised};
 use crate::schedule::{PARTITIONS, Schedule};
 use crate::servers::Servers;
@@ -36,9 +36,6 @@ pub(crate) const SEATS_MAX: usize = 4;
 const DISK_MB: u32 = 512;
 /// All processes are ready within this time, in a debug build on a busy machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
-
-pub(crate) const PROCESSES: [Process; 4] =
-    [Process::Api(0), Process::Api(1), Process::Worker(0), Process::Worker(1)];
 
 pub(crate) struct World {
     pub(crate) servers: Servers,

@@ -2,8 +2,9 @@
 
 use super::Violation;
 use crate::evidence::Evidence;
+use crate::history::Position;
 use crate::history::{Act, Call, Outcome};
-use crate::watcher::{Position, Shown, View};
+use crate::watcher::{Shown, View};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {

@@ -7,8 +7,8 @@
 
 use super::Violation;
 use crate::evidence::Evidence;
+use crate::history::Position;
 use crate::steps::Step;
-use crate::watcher::Position;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
