@@ -37,7 +37,8 @@ test: ## Run everything that must pass: format, lints, tests, features, scripts,
 	@$(stage) supply scripts/supply check
 	@$(MAKE) --no-print-directory sbom
 	@$(stage) tests env RUST_TEST_THREADS=$(test_threads) $(CARGO) test --locked --no-fail-fast
-	@$(stage) breaker $(MAKE) --no-print-directory breaker ARGS="--seeds 1,2,3 --seconds 15"
+	@$(stage) breaker $(MAKE) --no-print-directory breaker ARGS="--seeds 1,3 --seconds 15 --exam never"
+	@$(stage) exam $(MAKE) --no-print-directory breaker ARGS="--seeds 2 --seconds 15"
 	@$(stage) scripts scripts/setup_test
 	@$(stage) commits scripts/commits_test
 	@$(stage) mutants scripts/mutants check

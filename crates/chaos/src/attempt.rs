@@ -1,7 +1,7 @@
 //! One run of many. A run that can't end is a failed run, and the others are played all the same.
 
 use crate::report::Finished;
-use crate::run;
+use crate::run::{self, Exam};
 use crate::schedule::Schedule;
 use anyhow::Result;
 use futures::FutureExt as _;
@@ -14,13 +14,12 @@ use tempfile::TempDir;
 pub(crate) async fn attempt(
     schedule: &Schedule,
     binary: &Path,
-    exam: bool,
+    exam: Exam,
 ) -> Result<(Finished, TempDir)> {
     let dir = TempDir::with_prefix("grandstand-chaos-")?;
-    let run = if exam {
-        caught(schedule, run::only_exam(schedule, binary, dir.path())).await
-    } else {
-        caught(schedule, run::run(schedule, binary, dir.path())).await
+    let run = match exam {
+        Exam::Only => caught(schedule, run::only_exam(schedule, binary, dir.path())).await,
+        _ => caught(schedule, run::run(schedule, binary, dir.path(), exam)).await,
     };
     Ok((run, dir))
 }

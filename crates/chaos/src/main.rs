@@ -45,6 +45,7 @@ use clap::Parser;
 use fault::Kind;
 use grandstand_embedded::print;
 use report::Finished;
+use run::Exam;
 use schedule::Schedule;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -74,9 +75,10 @@ struct Arguments {
     /// connections or streams grow.
     #[arg(long, conflicts_with = "apart")]
     soak: bool,
-    /// No people and no faults: only the exam that follows each run.
-    #[arg(long, conflicts_with_all = ["apart", "soak"])]
-    exam: bool,
+    /// When the exam is held; `--exam` alone means `only`.
+    #[arg(long, value_enum, default_value = "after", default_missing_value = "only")]
+    #[arg(num_args = 0..=1, conflicts_with_all = ["apart", "soak"])]
+    exam: Exam,
     /// Plays this file again instead of seeds. A failed run writes such a file.
     #[arg(long, conflicts_with_all = IN_A_SCHEDULE)]
     schedule: Option<PathBuf>,
