@@ -14,8 +14,6 @@ use grandstand::domain::ids::Partition;
 use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -105,7 +103,7 @@ async fn sentinels_choose_a_master_that_lacks_what_never_reached_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_sends_clients_to_its_proxies_and_does_not_need_them_itself() {
-    let front = Front::start(6, 0, &Clients::default()).await;
+    let front = Front::start(6, 0).await;
     let cluster = PrivateCluster::start_behind(front, 3, 3).await;
     let owner = cluster.owner(Partition(1)).await;
     let (own, announced) = (cluster.port(owner), cluster.announced(owner));
@@ -130,17 +128,18 @@ async fn a_cluster_sends_clients_to_its_proxies_and_does_not_need_them_itself() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_is_cut_off_is_replaced_and_goes_on_and_a_client_alone_is_not_missed() {
-    let clients = Clients::default();
-    assert_eq!(clients.add(Arc::new(AtomicU32::new(std::process::id()))), 0);
-    let bed = PrivateSentinel::start_behind(Front::start(3, 1, &clients).await).await;
+    let clients = Clients::new();
+    let bed = PrivateSentinel::start_behind(Front::start(3, 2).await).await;
     let (own, announced) = (bed.servers[0].port(), bed.announced(0));
     done(announced, &["SET", "key", "1"]).await;
-    // The connections of this process.
-    bed.front.of_client(0).for_each(Proxy::cut);
-    ask(announced, &["GET", "key"]).await.unwrap_err();
-    assert!(bed.is_settled().await, "replicas and Sentinels have proxies of their own");
-    bed.front.of_client(0).for_each(Proxy::resume);
+    // The connections of a client.
+    let pong = |client| ping_of_a_program(&clients, client, announced);
+    assert_eq!([pong(0), pong(1)], ["+PONG", "+PONG"]);
+    bed.front.of_client(1).for_each(Proxy::cut);
+    assert_eq!([pong(0), pong(1)], ["+PONG", ""]);
     assert_eq!(done(announced, &["GET", "key"]).await.text(), "1");
+    bed.front.of_client(1).for_each(Proxy::resume);
+    assert_eq!([pong(0), pong(1)], ["+PONG", "+PONG"]);
     // The connections of everybody.
     bed.front.of_server(0).iter().for_each(Proxy::cut);
     let new = bed.wait_for_another_master(0).await;
@@ -153,6 +152,19 @@ async fn a_master_that_is_cut_off_is_replaced_and_goes_on_and_a_client_alone_is_
     assert_eq!(role(own).await, Role::Follower);
     assert_eq!(done(own, &["GET", "key"]).await.text(), "1");
     bed.stop().await;
+}
+
+/// What a program that is the client with this number gets from a server; nothing when it is cut
+/// off.
+fn ping_of_a_program(clients: &Clients, client: usize, port: u16) -> String {
+    let script = "exec 3<>/dev/tcp/127.0.0.1/$0 && echo PING >&3 && read -t 5 reply <&3; \
+                  echo -n ${reply%?}";
+    let program = Command::new("bash")
+        .args(["-c", script, &port.to_string()])
+        .envs(clients.environment(client))
+        .output()
+        .unwrap();
+    String::from_utf8(program.stdout).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -170,7 +170,7 @@ async fn redis_begins(
         Fault::KillRedis => return Ok(Some(servers.kill(partition).await)),
         Fault::KillReplica => return servers.kill_replica(partition).await.map(Some),
         Fault::RedisWire(role, wire) => {
-            let server = servers.server_of(partition, *role).await?;
+            let server = servers.server_of(partition, *role).await;
             servers.proxies_of(server).iter().for_each(|proxy| apply(proxy, *wire));
             return Ok(Some(server));
         }

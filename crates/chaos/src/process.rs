@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use grandstand_embedded::tell;
 use grandstand_faults::clock::Clock;
+use grandstand_faults::preload;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
@@ -52,7 +53,7 @@ impl Supervised {
     pub(crate) fn start(mut launch: Launch, own_clock: bool) -> Self {
         let clock = own_clock.then(Clock::new);
         if let Some(clock) = &clock {
-            launch.environment.extend(clock.environment());
+            preload::add(&mut launch.environment, clock.environment());
         }
         let (orders, inbox) = mpsc::unbounded_channel();
         let (pid, deaths) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
@@ -62,11 +63,6 @@ impl Supervised {
 
     pub(crate) fn pid(&self) -> u32 {
         self.pid.load(Relaxed)
-    }
-
-    /// Always has the process id that it has now.
-    pub(crate) fn current_pid(&self) -> Arc<AtomicU32> {
-        self.pid.clone()
     }
 
     /// How often it has killed itself at a failpoint.

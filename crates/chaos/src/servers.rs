@@ -2,18 +2,19 @@
 
 use crate::fault::{Kind, PROCESSES, Role};
 use crate::schedule::{PARTITIONS, Schedule};
-use anyhow::{Context as _, Result, bail};
-use grandstand_embedded::{Fsync, PrivateRedis, RedisExtras, RedisSettings};
+use anyhow::{Result, bail};
+use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
 use grandstand_faults::clock::Clock;
 use grandstand_faults::cluster::PrivateCluster;
 use grandstand_faults::disk::SmallDisk;
-use grandstand_faults::front::{Clients, Front};
+use grandstand_faults::eventually;
+use grandstand_faults::front::Front;
 use grandstand_faults::power::Disk;
+use grandstand_faults::preload;
 use grandstand_faults::proxy::Proxy;
 use grandstand_faults::sentinel::PrivateSentinel;
 use grandstand_faults::wire::{self, ask, role};
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,9 +44,8 @@ pub(crate) enum Servers {
 }
 
 impl Servers {
-    /// `clients` will have all processes.
-    pub(crate) async fn start(schedule: &Schedule, clients: &Clients) -> Result<Self> {
-        let front = |servers| Front::start(servers, PROCESSES.len(), clients);
+    pub(crate) async fn start(schedule: &Schedule) -> Result<Self> {
+        let front = |servers| Front::start(servers, PROCESSES.len());
         Ok(match schedule.servers {
             Kind::Single => {
                 let soak = schedule.soak_s > 0;
@@ -106,16 +106,19 @@ impl Servers {
         self.ports()[self.master_of(partition).await]
     }
 
-    /// A server of this role for a partition.
-    pub(crate) async fn server_of(&self, partition: u16, role: Role) -> Result<usize> {
-        let master = self.master_of(partition).await;
-        if role == Role::Master {
-            return Ok(master);
-        }
-        let info = ask(self.ports()[master], &["INFO", "replication"]).await;
-        let info = info.map_err(anyhow::Error::msg)?.text();
-        let follows = |server: &usize| info.contains(&format!("port={},", self.announced(*server)));
-        (0..self.ports().len()).find(follows).context("the master has no replica")
+    /// A server of this role for a partition. After a failover a master has no replica at first.
+    pub(crate) async fn server_of(&self, partition: u16, role: Role) -> usize {
+        eventually("a partition has a master and a replica", || async {
+            let master = self.master_of(partition).await;
+            if role == Role::Master {
+                return Some(master);
+            }
+            let info = ask(self.ports()[master], &["INFO", "replication"]).await.ok()?.text();
+            let follows =
+                |server: &usize| info.contains(&format!("port={},", self.announced(*server)));
+            (0..self.ports().len()).find(follows)
+        })
+        .await
     }
 
     /// The port of a server, as its master knows it.
@@ -171,7 +174,7 @@ impl Servers {
 
     /// `kill -9` of a replica of the server that is master; its number.
     pub(crate) async fn kill_replica(&mut self, partition: u16) -> Result<usize> {
-        let replica = self.server_of(partition, Role::Replica).await?;
+        let replica = self.server_of(partition, Role::Replica).await;
         match self {
             Self::Single(_) => bail!("a server that stands alone has no replica"),
             Self::Sentinel(sentinel) => sentinel.servers[replica].kill().await,
@@ -303,7 +306,8 @@ impl Single {
         let space = SmallDisk::mount(if soak { LARGE_DISK_MB } else { DISK_MB });
         let (disk, clock) = (Disk::new(), Clock::new());
         let fsync = if always { Fsync::Always } else { Fsync::EverySecond };
-        let extras = both(disk.extras(), clock.environment());
+        let mut extras = disk.extras();
+        preload::add(&mut extras.environment, clock.environment());
         let dir = space.path().join("redis");
         let redis = PrivateRedis::start_with(&dir, RedisSettings { fsync }, extras).await?;
         Ok(Self { redis, disk, clock, space })
@@ -345,18 +349,4 @@ impl Single {
     pub(crate) fn set_clock(&self, ahead_s: i32) {
         self.clock.set_ahead_ms(i64::from(ahead_s) * 1_000);
     }
-}
-
-/// Both libraries are preloaded.
-fn both(mut extras: RedisExtras, more: Vec<(String, OsString)>) -> RedisExtras {
-    for (name, value) in more {
-        match extras.environment.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, values)) => {
-                values.push(":");
-                values.push(value);
-            }
-            None => extras.environment.push((name, value)),
-        }
-    }
-    extras
 }

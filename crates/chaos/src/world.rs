@@ -52,7 +52,7 @@ pub(crate) struct World {
     /// Between a process and a server. Those of a cluster, and the servers behind Sentinels, have
     /// others (`Servers::front`).
     edges: HashMap<(Process, Server), Vec<Proxy>>,
-    /// The processes, in the order of `PROCESSES`.
+    /// The processes have proxies of their own before such servers, in the order of `PROCESSES`.
     clients: Clients,
     /// Before each API node; clients use only these.
     pub(crate) doors: Vec<Proxy>,
@@ -71,8 +71,7 @@ pub(crate) struct World {
 impl World {
     /// Starts all, with the program at `binary`. Logs are written below `dir`.
     pub(crate) async fn start(schedule: &Schedule, binary: &Path, dir: &Path) -> Result<Self> {
-        let clients = Clients::default();
-        let servers = Servers::start(schedule, &clients).await?;
+        let servers = Servers::start(schedule).await?;
         let space = SmallDisk::mount(DISK_MB);
         let postgres_dir = space.path().join("postgres");
         let disk = Disk::new();
@@ -103,7 +102,7 @@ impl World {
             disk,
             processes: HashMap::new(),
             edges: HashMap::new(),
-            clients,
+            clients: Clients::new(),
             doors: vec![],
             nodes: vec![],
             gateway,
@@ -151,9 +150,10 @@ impl World {
             // They count holds that end unpaid, for a node that has cool-downs.
             launch.environment.push(("GRANDSTAND_RATE_LIMITS".to_owned(), "on".into()));
         }
-        let supervised = Supervised::start(launch, true);
-        self.clients.add(supervised.current_pid());
-        self.processes.insert(process, supervised);
+        if let Some(client) = client(process) {
+            launch.environment.extend(self.clients.environment(client));
+        }
+        self.processes.insert(process, Supervised::start(launch, true));
         if role == "api" {
             let port = port_of(&listen)?;
             self.doors.push(Proxy::start(port).await);
@@ -176,9 +176,8 @@ impl World {
     /// The proxies between a process and a server, or several servers of Redis.
     pub(crate) fn edges(&self, process: Process, server: Server) -> Vec<&Proxy> {
         let mut edges: Vec<&Proxy> = self.edges[&(process, server)].iter().collect();
-        let client = PROCESSES.iter().position(|other| *other == process);
         let front = self.servers.front().filter(|_| server == Server::Redis);
-        if let (Some(front), Some(client)) = (front, client) {
+        if let (Some(front), Some(client)) = (front, client(process)) {
             edges.extend(front.of_client(client));
         }
         edges
@@ -283,6 +282,11 @@ impl World {
         self.postgres.kill().await;
         self.servers.stop().await;
     }
+}
+
+/// The number of a process among the clients of Redis.
+fn client(process: Process) -> Option<usize> {
+    PROCESSES.iter().position(|other| *other == process)
 }
 
 impl Launch {

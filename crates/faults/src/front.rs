@@ -1,45 +1,41 @@
 //! Proxies before the servers of a cluster, or of a master with Sentinels. Such servers tell their
 //! clients their addresses, so they announce the ports of the proxies.
 
+use crate::preload::compile;
 use crate::proxy::Proxy;
 use futures::future::join_all;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use tempfile::TempDir;
 
-/// Processes whose connections have proxies of their own: their process ids, which change when they
-/// are started again.
-#[derive(Clone, Default)]
-pub struct Clients(Arc<Mutex<Vec<Arc<AtomicU32>>>>);
+/// Processes whose connections have proxies of their own, because they come from addresses of
+/// their own: a small library is preloaded into them (`address.c`). Linux only.
+pub struct Clients {
+    library: PathBuf,
+    _dir: TempDir,
+}
 
 impl Clients {
-    /// Adds the process that has this id now; its number.
-    pub fn add(&self, pid: Arc<AtomicU32>) -> usize {
-        let mut pids = self.0.lock().unwrap();
-        pids.push(pid);
-        pids.len() - 1
+    pub fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let library = compile("address", include_str!("address.c"), dir.path());
+        Self { library, _dir: dir }
     }
 
-    /// The process that has the connection from this port of 127.0.0.1.
-    fn owner_of(&self, port: u16) -> Option<usize> {
-        let socket = format!("socket:[{}]", inode_of(port)?);
-        let has = |pid: &Arc<AtomicU32>| {
-            let files = std::fs::read_dir(format!("/proc/{}/fd", pid.load(Relaxed)));
-            let links = files.into_iter().flatten().flatten();
-            links
-                .filter_map(|file| std::fs::read_link(file.path()).ok())
-                .any(|link| link.as_os_str() == socket.as_str())
-        };
-        self.0.lock().unwrap().iter().position(has)
+    /// What makes a program the client with this number.
+    pub fn environment(&self, client: usize) -> Vec<(String, OsString)> {
+        let address = format!("127.0.0.{}", client + 2);
+        vec![
+            ("LD_PRELOAD".to_owned(), self.library.as_os_str().to_owned()),
+            ("FAULTS_ADDRESS".to_owned(), address.into()),
+        ]
     }
 }
 
-/// The number that Linux has given to the socket of a client with this port of 127.0.0.1.
-fn inode_of(port: u16) -> Option<String> {
-    let address = format!("0100007F:{port:04X}");
-    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
-    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let mut own = rows.filter(|row| row.get(1) == Some(&address.as_str()));
-    own.next()?.get(9).map(|inode| (*inode).to_owned())
+impl Default for Clients {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// The proxies before the servers of an installation; none when there are none.
@@ -52,14 +48,10 @@ pub struct Front {
 
 impl Front {
     /// Proxies before so many servers, for so many clients.
-    pub async fn start(servers: usize, number: usize, clients: &Clients) -> Self {
+    pub async fn start(servers: usize, clients: usize) -> Self {
         // The servers are not there yet, because they announce these ports when they start.
-        let start = |_| {
-            let clients = clients.clone();
-            let whose = move |port| clients.owner_of(port).map_or(0, |client| client + 1);
-            Proxy::start_several(0, number + 1, whose)
-        };
-        Self { proxies: join_all((0..servers).map(start)).await }
+        let starts = (0..servers).map(|_| Proxy::start_several(0, clients + 1));
+        Self { proxies: join_all(starts).await }
     }
 
     /// All proxies before a server.

@@ -1,5 +1,6 @@
 //! A TCP proxy that a test cuts, or stops in one direction as a broken network does.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -51,24 +52,24 @@ struct Accepting(JoinHandle<()>);
 impl Proxy {
     /// Starts a proxy in front of a port of 127.0.0.1.
     pub async fn start(server: u16) -> Self {
-        Self::start_several(server, 1, |_| 0).await.remove(0)
+        Self::start_several(server, 1).await.remove(0)
     }
 
-    /// Starts several proxies in front of a port, which all have the same port themselves.
-    /// `whose` gets the port of a client, and returns the number of the proxy that carries its
-    /// connection.
-    pub async fn start_several(
-        server: u16,
-        number: usize,
-        whose: impl Fn(u16) -> usize + Send + 'static,
-    ) -> Vec<Self> {
+    /// Starts several proxies in front of a port, which all have the same port themselves. The
+    /// second carries the connections from 127.0.0.2, the third those from 127.0.0.3, and so on;
+    /// the first carries all others.
+    pub async fn start_several(server: u16, number: usize) -> Vec<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let open = State { way: Way::Open, era: 0, server };
         let (states, seen): (Vec<_>, Vec<_>) = (0..number).map(|_| watch::channel(open)).unzip();
         let accepting = tokio::spawn(async move {
             while let Ok((client, address)) = listener.accept().await {
-                let seen = &seen[whose(address.port())];
+                let own = match address.ip() {
+                    IpAddr::V4(ip) => seen.get(usize::from(ip.octets()[3]).saturating_sub(1)),
+                    IpAddr::V6(_) => None,
+                };
+                let seen = own.unwrap_or(&seen[0]);
                 let state = *seen.borrow();
                 if state.way != Way::Cut {
                     tokio::spawn(carry(client, state, seen.clone()));

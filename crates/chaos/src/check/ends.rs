@@ -98,10 +98,11 @@ fn is_early(evidence: &Evidence, held: &Held<'_>, call: &Call) -> bool {
 /// How many holds were gone too early after a loss of Redis: writes that it had confirmed.
 pub(crate) fn lost_holds(evidence: &Evidence) -> usize {
     let tries = FirstTries::of(evidence);
+    let reserves = evidence.calls.iter().filter(|call| call.act == Act::Reserve);
+    let refused: Vec<&Call> = reserves.filter(|call| is_gone(call)).collect();
     let gone = |held: &&Held<'_>| {
-        evidence.calls.iter().filter(|call| call.act == Act::Reserve).any(|call| {
+        refused.iter().any(|call| {
             call.about.split('+').any(|id| id == held.id)
-                && is_gone(call)
                 && is_early(evidence, held, call)
                 && Evidence::happened(&evidence.forgets, held.fixture, held.asked, call.ended)
         })
