@@ -32,6 +32,9 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 const RECOVERY_MAX: Duration = Duration::from_secs(60);
 /// A watcher has its stream again this long after the end of a fault.
 const BLIND_WINDOW: Duration = Duration::from_secs(5);
+/// A clock of Redis that jumps forward takes that of a partition with it by 10 s at most, which then
+/// stands still for as long (docs/adr/0010). A hold of this time has all of it more.
+const CLOCK_STANDS_MAX: Duration = Duration::from_secs(11);
 /// What a fault does may be seen this long after its end: the time of a failover.
 const AFTER_WINDOW: Duration = Duration::from_secs(6);
 
@@ -125,10 +128,12 @@ fn excuse(evidence: &mut Evidence, sale: &Sale, schedule: &Schedule, happened: &
     };
     evidence.database_losses = windows(Duration::ZERO, &Fault::is_alone);
     evidence.deadlines = windows(Duration::from_secs(1), &Fault::delays_deadlines);
+    let sets_clock = |fault: &Fault| matches!(fault, Fault::RedisClock(_));
+    evidence.deadlines.extend(windows(CLOCK_STANDS_MAX, &sets_clock));
     evidence.blinds = windows(BLIND_WINDOW, &Fault::blinds_watchers);
     evidence.silences = windows(Duration::ZERO, &Fault::silences_a_node);
-    let sets_clock = |happened: &&Happened| matches!(happened.fault, Fault::RedisClock(_));
-    evidence.clock_set = happened.iter().find(sets_clock).map(|happened| happened.from);
+    let first_set = happened.iter().find(|happened| sets_clock(&happened.fault));
+    evidence.clock_set = first_set.map(|happened| happened.from);
 }
 
 /// Whether Redis may have forgotten something.
