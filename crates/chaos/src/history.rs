@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+/// A node repeats a command after this pause (`RETRY_PAUSE` in `src/engine/batch.rs`).
+const REPEATED_MIN: Duration = Duration::from_millis(20);
+
 /// The position of an event: an epoch and the two numbers of a stream id.
 pub(crate) type Position = (u64, u64, u64);
 
@@ -73,6 +76,13 @@ impl Call {
             Outcome::Done(data) => Some(data),
             Outcome::Accepted(_) | Outcome::Refused(..) | Outcome::Unknown(_) => None,
         }
+    }
+
+    /// Whether this call has surely given no seat back. A node repeats a command of which it has
+    /// lost the reply, and by then somebody else may have the seat: so a late refusal says nothing.
+    pub(crate) fn gave_nothing_back(&self) -> bool {
+        let at_once = self.ended.saturating_sub(self.begun) < REPEATED_MIN;
+        matches!(self.outcome, Outcome::Refused(400..500, _)) && at_once
     }
 
     /// The seats that a response or a request names.

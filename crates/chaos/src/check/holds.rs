@@ -7,7 +7,7 @@
 use super::Violation;
 use super::confirmed::Cancels;
 use crate::evidence::Evidence;
-use crate::history::{Act, Call, Outcome};
+use crate::history::{Act, Call};
 use crate::world::{HOLD_MS, PAYMENT_MS, SEATS_MAX};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -78,7 +78,7 @@ pub(super) fn helds<'a>(evidence: &'a Evidence, tries: &FirstTries<'_>) -> Vec<H
                 }
             }
             Act::Release => held.released = held.released.min(call.begun),
-            Act::ReleaseSeat if !matches!(call.outcome, Outcome::Refused(400..500, _)) => {
+            Act::ReleaseSeat if !call.gave_nothing_back() => {
                 held.given_back.extend(call.seats().into_iter().map(|seat| (seat, call.begun)));
             }
             _ => {}

@@ -2,7 +2,7 @@
 
 use super::Violation;
 use crate::evidence::Evidence;
-use crate::history::{Act, Outcome};
+use crate::history::Act;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,12 +43,12 @@ fn of_reservations(evidence: &Evidence) -> Vec<Violation> {
         (held, given_back) = Default::default();
         for other in evidence.calls.iter().filter(|other| other.fixture == call.fixture) {
             let id = other.done().and_then(|data| data["holdId"].as_str());
-            let refused = matches!(other.outcome, Outcome::Refused(400..500, _));
+            let nothing = other.gave_nothing_back();
             match (other.act, id) {
                 (Act::Hold, Some(id)) if holds.contains(&id) => {
                     held.insert(id, other.seats().into_iter().collect());
                 }
-                (Act::ReleaseSeat, _) if holds.contains(&&*other.about) && !refused => {
+                (Act::ReleaseSeat, _) if holds.contains(&&*other.about) && !nothing => {
                     given_back.extend(seats_in(&other.sent["seatIds"]));
                 }
                 _ => {}
@@ -76,7 +76,9 @@ mod tests {
     use super::*;
     use crate::check::samples::{call, done, fair, held, later};
     use crate::history::Call;
+    use crate::history::Outcome;
     use serde_json::json;
+    use std::time::Duration;
 
     fn found(calls: Vec<Call>) -> Vec<u8> {
         let evidence = Evidence { calls, ..fair() };
@@ -123,5 +125,7 @@ mod tests {
         assert_eq!(run(&back, &[4, 5]), [0; 0], "it may have been reserved before");
         assert_eq!(run(&back, &[4]), [7]);
         assert_eq!(run(&refused, &[5]), [7]);
+        let ended = refused.begun + Duration::from_millis(20);
+        assert_eq!(run(&Call { ended, ..refused }, &[5]), [0; 0], "it may have been repeated");
     }
 }
