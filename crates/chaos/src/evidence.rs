@@ -138,6 +138,8 @@ pub(crate) struct Evidence {
     pub(crate) recovered: Vec<Recovered>,
     /// What a run without faults had at first and at last.
     pub(crate) growths: Vec<Growth>,
+    /// The longest time for which the breaker itself stood still.
+    pub(crate) stalled: Duration,
     /// What `grandstand verify --gateway` found in the end; empty when all agree.
     pub(crate) verify: String,
     /// Entries of the journal that PostgreSQL did not have in the end.

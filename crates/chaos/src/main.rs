@@ -35,6 +35,7 @@ mod servers;
 mod shrink;
 mod soak;
 mod sometimes;
+mod stall;
 mod steps;
 mod trace;
 mod watcher;

@@ -74,7 +74,7 @@ pub(crate) async fn put_back(world: &mut World) -> Result<()> {
     world.postgres.kill().await;
     let data = world.postgres_dir.join("data");
     std::fs::remove_dir_all(&data)?;
-    copy(&world.dir.join("backup"), &data)?;
+    copy(&world.dir.join("backup"), &data).await?;
     world.postgres.restart().await?;
     restore(world).await
 }
@@ -139,12 +139,13 @@ async fn restore(world: &World) -> Result<()> {
 /// Files of a server that runs can't be copied, so it is away for a moment.
 async fn copy_to(world: &mut World, to: &Path) -> Result<()> {
     world.postgres.kill().await;
-    copy(&world.postgres_dir.join("data"), to)?;
+    copy(&world.postgres_dir.join("data"), to).await?;
     world.postgres.restart().await
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status()?;
+/// The proxies go on meanwhile.
+async fn copy(from: &Path, to: &Path) -> Result<()> {
+    let copied = tokio::process::Command::new("cp").arg("-a").arg(from).arg(to).status().await?;
     anyhow::ensure!(copied.success(), "the files of PostgreSQL can't be copied");
     Ok(())
 }

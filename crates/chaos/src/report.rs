@@ -23,6 +23,9 @@ pub(crate) struct Finished {
     pub(crate) recovery: Option<Duration>,
     pub(crate) recovered: Vec<Recovered>,
     pub(crate) growths: Vec<Growth>,
+    /// How long the breaker itself stood still: what a run says that has a second of this may be
+    /// about the machine.
+    pub(crate) stalled: Duration,
     /// The violations with the histories of their seats.
     pub(crate) details: String,
 }
@@ -43,6 +46,7 @@ impl Finished {
             recovery: evidence.recovery,
             recovered: evidence.recovered.clone(),
             growths: evidence.growths.clone(),
+            stalled: evidence.stalled,
             details: details(evidence, &violations, faults),
             violations,
             seen,
@@ -61,6 +65,7 @@ impl Finished {
             sales: 0,
             recovery: None,
             recovered: vec![],
+            stalled: Duration::ZERO,
             growths: vec![],
         }
     }
@@ -71,8 +76,12 @@ impl Finished {
             Some(time) => format!("people could buy again after {:.1} s", time.as_secs_f64()),
             None => "nothing could be bought afterwards".to_owned(),
         };
+        let stalled = match self.stalled.as_secs_f64() {
+            seconds if seconds < 1.0 => String::new(),
+            seconds => format!(", the breaker itself stood still for {seconds:.1} s"),
+        };
         format!(
-            "seed {} {:?}{}: {} faults of {} kinds, {} calls, {} sales, {recovery}, {} violations",
+            "seed {} {:?}{}: {} faults of {} kinds, {} calls, {} sales, {recovery}, {} violations{stalled}",
             self.schedule.seed,
             self.schedule.servers,
             fsync(&self.schedule),

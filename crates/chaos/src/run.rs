@@ -13,6 +13,7 @@ use crate::report::Finished;
 use crate::sale::{PEOPLE, Sale};
 use crate::schedule::{Play, Schedule};
 use crate::soak::soak;
+use crate::stall::Stalls;
 use crate::trace::whole;
 use crate::watcher::{Shared, View, watch};
 use crate::world::{HOLD_MS, PAYMENT_MS, World};
@@ -73,7 +74,7 @@ pub(crate) async fn run(
         let (sale, stop, seed) = (sale.clone(), people_stop.clone(), schedule.seed);
         tokio::spawn(async move { sale.play(seed, &stop).await })
     };
-    let (mut recovered, mut growths) = (vec![], vec![]);
+    let (mut recovered, mut growths, stalls) = (vec![], vec![], Stalls::measure());
     let happened = match schedule.play() {
         Play::Apart => one_by_one(&mut world, &sale, schedule, &mut recovered).await?,
         Play::Soak(length) => {
@@ -98,6 +99,7 @@ pub(crate) async fn run(
     evidence.recovery = recovery;
     evidence.recovered = recovered;
     evidence.growths = growths;
+    evidence.stalled = stalls.longest();
     excuse(&mut evidence, &sale, schedule, &happened);
     evidence.deaths = PROCESSES.iter().map(|process| world.process(*process).deaths()).sum();
     evidence.lost_leases = logged(dir, "the lease has ended");
