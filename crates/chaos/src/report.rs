@@ -81,7 +81,8 @@ impl Finished {
             seconds => format!(", the breaker itself stood still for {seconds:.1} s"),
         };
         format!(
-            "seed {} {:?}{}: {} faults of {} kinds, {} calls, {} sales, {recovery}, {} violations{stalled}",
+            "seed {} {:?}{}: {} faults of {} kinds, {} calls, {} sales, {recovery}, {} violations\
+             {stalled}",
             self.schedule.seed,
             self.schedule.servers,
             fsync(&self.schedule),

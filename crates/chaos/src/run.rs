@@ -33,8 +33,8 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 const RECOVERY_MAX: Duration = Duration::from_secs(60);
 /// A watcher has its stream again this long after the end of a fault.
 const BLIND_WINDOW: Duration = Duration::from_secs(5);
-/// A clock of Redis that jumps forward takes that of a partition with it by 10 s at most, which then
-/// stands still for as long (docs/adr/0010). A hold of this time has all of it more.
+/// A clock of Redis that jumps forward takes that of a partition with it by 10 s at most, which
+/// then stands still for as long (docs/adr/0010). A hold of this time has all of it more.
 const CLOCK_STANDS_MAX: Duration = Duration::from_secs(11);
 /// What a fault does may be seen this long after its end: the time of a failover.
 const AFTER_WINDOW: Duration = Duration::from_secs(6);

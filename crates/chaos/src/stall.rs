@@ -1,5 +1,5 @@
-//! How long the breaker itself stood still. Its proxies stand still with it, and so a machine that is
-//! too busy looks like many faults at once.
+//! How long the breaker itself stood still. Its proxies stand still with it, and so a machine that
+//! is too busy looks like many faults at once.
 
 use parking_lot::Mutex;
 use std::sync::Arc;
