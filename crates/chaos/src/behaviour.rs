@@ -227,7 +227,7 @@ impl Visit<'_> {
         let body = json!({"orderId": payment["orderId"], "amount": payment["amount"],
             "confirm": confirm});
         let url = format!("{}/_emulator/payments", self.sale.gateway);
-        let reply = reqwest::Client::new().post(url).json(&body).send().await.ok()?;
+        let reply = self.sale.http.post(url).json(&body).send().await.ok()?;
         let reply: Value = reply.json().await.ok()?;
         Some(reply["paymentKey"].as_str()?.to_owned())
     }

@@ -29,8 +29,8 @@ pub(crate) fn storm(sale: &Sale) -> Vec<JoinHandle<()>> {
     };
     let watcher = |n: usize| {
         let url = url(n % 2);
+        let http = sale.http.clone();
         tokio::spawn(async move {
-            let http = reqwest::Client::new();
             loop {
                 if let Ok(reply) = http.get(&url).send().await {
                     let mut body = reply.bytes_stream();

@@ -37,6 +37,10 @@ pub(crate) struct Sale {
     pub(crate) history: Arc<History>,
     pub(crate) doors: Arc<Vec<String>>,
     pub(crate) gateway: String,
+    /// For watchers, and for people at the gateway. A client of its own would read all root
+    /// certificates from the disk, so that watchers of dead nodes took all processors, and the
+    /// proxies stood still.
+    pub(crate) http: reqwest::Client,
     /// The matches with a price list have fees for refunds.
     pub(crate) fees: bool,
     /// Scans codes at the gates.
@@ -94,8 +98,21 @@ impl Sale {
             people.push(person);
         }
         let (fixtures, people) = (Arc::new(fixtures), Arc::new(people));
+        // Each call has a connection of its own, because watchers are not the same person.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
         let shown = Arc::default();
-        Ok(Self { fixtures, public, people, history, doors, gateway, fees, administrator, shown })
+        Ok(Self {
+            fixtures,
+            public,
+            people,
+            history,
+            doors,
+            gateway,
+            http,
+            fees,
+            administrator,
+            shown,
+        })
     }
 
     /// The match that everybody wants at this time.

@@ -67,7 +67,7 @@ pub(crate) async fn watch(
 
 /// Follows one stream to its end.
 async fn follow(sale: &Sale, url: &str, leaves: bool, view: &Shared) {
-    let mut request = reqwest::Client::new().get(url);
+    let mut request = sale.http.get(url);
     let (epoch, ms, number) = view.lock().position;
     if epoch > 0 {
         request = request.header("last-event-id", format!("{epoch}-{ms}-{number}"));
