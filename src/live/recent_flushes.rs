@@ -89,7 +89,10 @@ impl RecentFlushes {
     pub(super) fn forget_before(&mut self, time: Instant) {
         let old = self.flushes.partition_point(|flush| flush.at < time);
         self.size -= self.flushes.drain(..old).map(|flush| flush.size()).sum::<usize>();
-        self.flushes.shrink_to_fit();
+        // Only then: a map in its rush would be copied each time, under its lock.
+        if self.flushes.is_empty() {
+            self.flushes.shrink_to_fit();
+        }
     }
 
     /// Forgets all flushes after a reset of the map, because no watcher can follow it from its
