@@ -17,15 +17,14 @@ commands.release_seat = function(batch, match, command)
   local user, number = batch.user_of[command], batch.seats_before_of[command] + 1
   local seat, price = match.names[number], batch.arguments.prices[command]
   local remains = batch.arguments.remains[command]
-  local state, claim = state_of(batch, match, seat, named_value(match, number))
-  -- Who has released the seat is remembered for a while, so that a repeated call gets the same
-  -- reply.
+  local _, claim = state_of(batch, match, seat, named_value(match, number))
+  -- Who was the last to release the seat is remembered for a while, so that a repeated call gets
+  -- the same reply, also when somebody else has the seat by then.
   local note = NOTE.RELEASED .. match.id .. ':' .. seat
-  if state == SEAT.AVAILABLE then
+  if not claim or claim.user ~= user then
     local released_by = batch.notes[note] or operation_find(batch.ring, note)
     return released_by == user and 'released' or 'not_yours'
   end
-  if not claim or claim.user ~= user then return 'not_yours' end
   if claim.state ~= CLAIM.HOLD then return 'already_reserved' end
   local rest = claim.seats == seat and '' or seats_without(claim.seats, { [seat] = true })
   if remains and remains ~= rest then return 'changed' end

@@ -296,15 +296,13 @@ impl Model {
     }
 
     fn release_seat(&mut self, user: UserNumber, seat: SeatId, wanted: Option<&Remains>) -> Reply {
-        let Some(number) = self.owner(seat) else {
-            let again = self.letter(seat) == b'A' && self.released.get(&seat) == Some(&user);
+        let own = self.owner(seat).filter(|number| self.claims[*number].user == user);
+        let Some(number) = own else {
+            let again = self.released.get(&seat) == Some(&user);
             return reply(if again { "released" } else { "not_yours" });
         };
         let cost = self.cost(number, &[seat]);
         let claim = &mut self.claims[number];
-        if claim.user != user {
-            return reply("not_yours");
-        }
         if claim.state != State::Hold {
             return reply("already_reserved");
         }
