@@ -208,12 +208,16 @@ impl Engine {
         Ok(claims.filter(is_hold).collect())
     }
 
-    /// Deletes deadlines at which no claim is left to end.
-    pub async fn forget_due(&self, partition: Partition, due: Vec<Due>) -> Result<(), EngineError> {
+    /// Deletes deadlines at which no claim is left to end, and returns how many these were.
+    pub async fn forget_due(
+        &self,
+        partition: Partition,
+        due: Vec<Due>,
+    ) -> Result<usize, EngineError> {
+        let keys = PartitionKeys(partition);
         let entries: Vec<String> = due.into_iter().map(|due| due.entry).collect();
-        let key = PartitionKeys(partition).due();
-        let _: i64 = self.client(partition)?.zrem(key, entries).await?;
-        Ok(())
+        let names = vec![keys.due(), keys.claims()];
+        self.call(partition, &SCRIPTS.deadline_end, names, entries).await
     }
 
     /// Puts a dead letter back into the journal. Returns `false` when another call has ended it

@@ -51,14 +51,34 @@ pub async fn expire_until(
         fault = swept.fault.take().or(fault);
         let (kept, done): (Vec<Due>, Vec<Due>) =
             due.into_iter().partition(|due| due.fields().any(|field| swept.kept.contains(field)));
-        left += kept.len();
-        if !done.is_empty() {
-            engine.forget_due(partition, done).await?;
-        }
+        // Those that a failover has brought back stay, too, and are looked at in the next round.
+        left += kept.len() + done.len();
+        left -= forget(engine, partition, done).await?;
         if !more {
             return fault.map_or(Ok(ended), Err);
         }
     }
+}
+
+/// Deletes deadlines, a few fields at a time; returns how many.
+async fn forget(
+    engine: &Engine,
+    partition: Partition,
+    due: Vec<Due>,
+) -> Result<usize, EngineError> {
+    let (mut step, mut fields, mut forgotten) = (vec![], 0, 0);
+    for due in due {
+        fields += due.fields().count();
+        step.push(due);
+        if fields >= FIELDS_PER_STEP {
+            forgotten += engine.forget_due(partition, std::mem::take(&mut step)).await?;
+            fields = 0;
+        }
+    }
+    if !step.is_empty() {
+        forgotten += engine.forget_due(partition, step).await?;
+    }
+    Ok(forgotten)
 }
 
 #[derive(Default)]

@@ -12,11 +12,10 @@ use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::error::{EngineError, Noun, Refusal};
 use grandstand::engine::limits::Limits;
 use grandstand::engine::operation::Operation;
-use grandstand::engine::partitions::Due;
 use grandstand::engine::payments::Settled;
 use grandstand::engine::reply::Granted;
 use grandstand::engine::reservations::Source;
-use grandstand::workers::expiry::{expire_due, expire_until};
+use grandstand::workers::expiry::expire_due;
 use std::time::{Duration, Instant};
 
 fn operation(key: &str, fingerprint: &str) -> Operation {
@@ -306,54 +305,6 @@ async fn another_user_can_hold_a_seat_at_its_deadline_and_not_before() {
         }
     }
     assert_eq!(bed.changes(id).await, ["H1", "H1"]);
-}
-
-/// It keeps its deadline, so that a later attempt can end it.
-#[tokio::test]
-async fn a_claim_that_cannot_be_ended_does_not_keep_others_from_ending() {
-    let bed = TestEngine::start().await;
-    let mut stuck = Vec::new();
-    // More than the worker reads at once.
-    for _ in 0..70 {
-        stuck.push(bed.at(&[HoldLate, Forget]).await.me.key());
-    }
-    let scene = bed.at(&[HoldLate]).await;
-    let swept = expire_due(&bed.engine, PARTITION).await;
-    assert!(matches!(swept, Err(EngineError::NotLoaded)), "{swept:?}");
-    assert_eq!(bed.seats(scene.id()).await, "");
-    let now = bed.engine.now_ms(PARTITION).await.unwrap();
-    let due = bed.engine.due(PARTITION, now, 0, 100).await.unwrap();
-    let users: Vec<&str> = due.iter().flat_map(Due::fields).collect();
-    assert_eq!(users, stuck);
-}
-
-/// The worker does not forget the deadlines either.
-#[tokio::test]
-async fn a_worker_whose_clock_is_ahead_ends_nothing_early() {
-    let bed = TestEngine::start().await;
-    let scene = bed.at(&[Hold]).await;
-    let ahead = bed.engine.now_ms(PARTITION).await.unwrap() + 86_400_000;
-    assert_eq!(expire_until(&bed.engine, PARTITION, ahead).await.unwrap(), 0);
-    assert_eq!(bed.seats(scene.id()).await, "1H 2H");
-    bed.assert_sound().await;
-}
-
-#[tokio::test]
-async fn a_reservation_that_waits_again_has_a_deadline_again() {
-    let bed = TestEngine::start().await;
-    let scene = bed.at(&[Hold, Reserve, Request, Begin]).await;
-    // While it is PAYING, a worker whose clock is ahead forgets its deadline.
-    let ahead = bed.engine.now_ms(PARTITION).await.unwrap() + 86_400_000;
-    assert_eq!(expire_until(&bed.engine, PARTITION, ahead).await.unwrap(), 0);
-    assert!(bed.engine.due(PARTITION, ahead, 0, 10).await.unwrap().is_empty());
-    let declined = PaymentOutcome::Declined("NO".to_owned());
-    let settled = bed.engine.settle_payment(&scene.attempt(1), declined).await;
-    assert!(matches!(settled, Ok(Settled::Pending(_))), "{settled:?}");
-    bed.assert_sound().await;
-    // The same when it gets more time.
-    let (id, me, mine) = (scene.id(), scene.me, scene.reservation);
-    bed.engine.extend_reservation(id, me, mine, 86_400_000).await.unwrap();
-    bed.assert_sound().await;
 }
 
 /// A purchase uses it up, also for commands that come later in the same batch.

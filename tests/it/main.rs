@@ -46,6 +46,7 @@ mod engine_bounds;
 mod engine_calls;
 mod engine_catalog;
 mod engine_conduct;
+mod engine_deadlines;
 mod engine_draw;
 mod engine_many_claims;
 mod engine_passes;
