@@ -38,20 +38,18 @@ pub(crate) fn kill_backend(postgres: &PrivatePostgres) {
     }
 }
 
-/// PostgreSQL gets no more memory from the system, nor does a new connection.
+/// PostgreSQL gets no more memory from the system, nor does a new connection. The postmaster comes
+/// first, because a child has the limit that the postmaster had at its start.
 pub(crate) fn limit_memory(postgres: &PrivatePostgres) {
-    for process in all_of(postgres) {
-        memory::limit_memory(process, ROOM_KB);
+    memory::limit_memory(postgres.pid(), ROOM_KB);
+    for child in postgres.children() {
+        memory::limit_memory(child, ROOM_KB);
     }
 }
 
 pub(crate) fn free_memory(postgres: &PrivatePostgres) {
-    all_of(postgres).into_iter().for_each(memory::free_memory);
-}
-
-/// The postmaster comes first, because a new child has its limits.
-fn all_of(postgres: &PrivatePostgres) -> Vec<u32> {
-    [vec![postgres.pid()], postgres.children()].concat()
+    memory::free_memory(postgres.pid());
+    postgres.children().into_iter().for_each(memory::free_memory);
 }
 
 /// Starts PostgreSQL again when its postmaster has ended.

@@ -25,7 +25,9 @@ fn set_limit(process: u32, bytes: &str) {
     let mut prlimit = Command::new("prlimit");
     prlimit.uid(owner.uid()).gid(owner.gid());
     let (process, limit) = (process.to_string(), format!("--as={bytes}:"));
-    prlimit.args(["--pid", &process, &limit]).output().expect("this needs `prlimit`");
+    let done = prlimit.args(["--pid", &process, &limit]).output().expect("this needs `prlimit`");
+    let has_ended = !std::path::Path::new("/proc").join(&process).exists();
+    assert!(done.status.success() || has_ended, "prlimit: {done:?}");
 }
 
 /// The size of its address space.

@@ -9,6 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// Before another attempt when no connection could be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// The bytes that get through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -64,7 +67,12 @@ impl Proxy {
         let open = State { way: Way::Open, era: 0, server };
         let (states, seen): (Vec<_>, Vec<_>) = (0..number).map(|_| watch::channel(open)).unzip();
         let accepting = tokio::spawn(async move {
-            while let Ok((client, address)) = listener.accept().await {
+            loop {
+                let Ok((client, address)) = listener.accept().await else {
+                    // Too many files are open, or the client has gone already.
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
                 let own = match address.ip() {
                     IpAddr::V4(ip) => seen.get(usize::from(ip.octets()[3]).saturating_sub(1)),
                     IpAddr::V6(_) => None,
