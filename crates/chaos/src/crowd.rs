@@ -1,12 +1,11 @@
 //! Crowds beside the people of a run: a storm of watchers, an overload, watchers who do not read.
 //! Each ends when its task is aborted.
 
-use crate::history::Act;
-use crate::person::Ask;
-use crate::sale::{PEOPLE, Sale};
+use crate::behaviour::Visit;
+use crate::sale::{CROWD, PEOPLE, Sale};
 use anyhow::Result;
+use fastrand::Rng;
 use futures::StreamExt as _;
-use serde_json::json;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
@@ -71,18 +70,17 @@ async fn ask_without_reading(node: SocketAddr, requests: &[u8]) -> Result<TcpStr
     Ok(stream)
 }
 
-/// One person's phone farm: holds of the same seats without a pause. The person is one of those
-/// who have no part in the sale, so that their limits do not stop anybody else.
+/// People with several programs each, who hold seats and give them back without a pause. They have
+/// no other part in the sale, so that their limits stop nobody else.
 pub(crate) fn overload(sale: &Sale) -> Vec<JoinHandle<()>> {
     let holder = |n: usize| {
-        let (sale, person) = (sale.clone(), sale.people[PEOPLE + 1].clone());
+        let sale = sale.clone();
         tokio::spawn(async move {
+            let person = &sale.people[PEOPLE + 1 + n % CROWD];
+            let mut rng = Rng::with_seed(n as u64);
             loop {
-                let fixture = sale.current_without_queue().id.clone();
-                let path = format!("/api/matches/{fixture}/holds");
-                let body = json!({"seatIds": [1 + n as u32 % 20]});
-                let ask = Ask { fixture: &fixture, ..Ask::post(Act::Hold, &path, body) };
-                person.call(n % 2, ask).await;
+                let (fixture, rng) = (sale.current_without_queue(), rng.fork());
+                Visit { person, fixture, sale: &sale, rng }.hold_and_release().await;
             }
         })
     };

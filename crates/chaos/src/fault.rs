@@ -121,7 +121,8 @@ pub(crate) enum Fault {
     RedisClock(i32),
     /// A master gives up its place in good order (Sentinel).
     Failover,
-    /// A master dies after its replicas have stopped to follow it (Sentinel): writes are lost.
+    /// A master dies after its replicas have stopped to follow it (Sentinel, Cluster): writes are
+    /// lost.
     FailoverWithLoss,
     /// A master is frozen until another has its place, and then goes on as if it still were one
     /// (Sentinel, Cluster). What clients have sent it is lost.
@@ -152,9 +153,9 @@ pub(crate) enum Fault {
     FreezeGateway,
     /// An entry that nobody can read is in the journal of this partition.
     PoisonJournal(u16),
-    /// Twice the number of watchers connects at once.
+    /// 150 watchers connect at once, leave and come back.
     Storm,
-    /// Many people look at the map and hold seats at once, without pauses.
+    /// Twelve people hold seats and give them back with five programs each, without pauses.
     Overload,
     /// Watchers stop to read.
     SlowWatchers,

@@ -93,6 +93,7 @@ pub(crate) async fn concerned(
         | Fault::KillReplica
         | Fault::FreezeRedis
         | Fault::RedisWire(..)
+        | Fault::FailoverWithLoss
         | Fault::TwoMasters => world.servers.beside(chosen(schedule)).await,
         Fault::MoveSlot(partition) => Some([*partition].into()),
         _ => None,
@@ -202,11 +203,7 @@ async fn redis_begins(
                 sentinel.failover().await;
             }
         }
-        Fault::FailoverWithLoss => {
-            if let Servers::Sentinel(sentinel) = servers {
-                sentinel.cut_replicas().await;
-            }
-        }
+        Fault::FailoverWithLoss => return servers.cut_replicas(partition).await.map(Some),
         _ => bail!("this fault is not one of Redis"),
     }
     Ok(None)
@@ -303,12 +300,7 @@ async fn redis_ends(world: &mut World, fault: &Fault, server: Option<usize>) -> 
         Fault::RedisDiskSlow(_) => servers.single()?.slow_disk(0),
         Fault::RedisClock(_) => servers.single()?.set_clock(0),
         Fault::FailoverWithLoss => {
-            if let Servers::Sentinel(sentinel) = servers {
-                let old = sentinel.kill_master().await;
-                sentinel.thaw_replicas();
-                sentinel.wait_for_another_master(old).await;
-                sentinel.servers[old].restart().await?;
-            }
+            servers.replace_by_old(server.context("there is no master")?).await?;
         }
         _ => {}
     }

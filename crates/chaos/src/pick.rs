@@ -129,20 +129,23 @@ fn of_redis(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
             5 => Some(Fault::RedisClock(seconds(rng))),
             _ => None,
         },
-        Kind::Sentinel => match rng.usize(..9) {
+        Kind::Sentinel => match rng.usize(..10) {
             0 => Some(Fault::Failover),
             1 => Some(Fault::FailoverWithLoss),
             2 => Some(Fault::TwoMasters),
             3 => Some(Fault::KillReplica),
             4 => Some(Fault::KillSentinel(rng.usize(..3))),
             5 | 6 => Some(wire_of_redis(rng)),
+            7 => Some(Fault::FlushAll),
             _ => None,
         },
-        Kind::Cluster => match rng.usize(..8) {
+        Kind::Cluster => match rng.usize(..10) {
             0 | 1 => Some(Fault::MoveSlot(rng.u16(..partitions))),
             2 => Some(Fault::TwoMasters),
             3 => Some(Fault::KillReplica),
             4 | 5 => Some(wire_of_redis(rng)),
+            6 => Some(Fault::FlushAll),
+            7 => Some(Fault::FailoverWithLoss),
             _ => None,
         },
     };

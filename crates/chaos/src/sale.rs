@@ -16,9 +16,11 @@ use std::time::Duration;
 
 /// People at the same time.
 pub(crate) const PEOPLE: usize = 24;
+/// People of an overload, who come in beside all others.
+pub(crate) const CROWD: usize = 12;
 /// The first of the people who try to buy after a fault. Before them are the person of the last
-/// purchase and that of the overload.
-pub(crate) const FIRST_PROBE: usize = PEOPLE + 2;
+/// purchase and those of the overload.
+pub(crate) const FIRST_PROBE: usize = PEOPLE + 1 + CROWD;
 /// A new match begins this often, because seats run out.
 const MATCH_INTERVAL: Duration = Duration::from_secs(10);
 /// Some matches end while everybody wants them: this long after they began.

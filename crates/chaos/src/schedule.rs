@@ -1,6 +1,6 @@
 //! The schedule of a run: which fault happens when. The same seed always gives the same one.
 
-use crate::fault::{Fault, Kind};
+use crate::fault::{Fault, Kind, Server};
 use crate::pick::{any, each};
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
@@ -15,6 +15,9 @@ const LENGTHS: std::ops::Range<u64> = 200..4_000;
 const ARMED_MS: u64 = 4_000;
 /// A node gives up a client that does not read after 10 s, so this fault takes longer, too.
 const SLOW_MS: u64 = 11_000;
+/// A node refuses new payments after five calls in a row that the gateway did not reply to. There
+/// are so few payments in a run that this fault must take longer by so many ms.
+const AWAY_MS: u64 = 8_000;
 /// The shortest and the longest time between the beginnings of two faults, in ms.
 const PAUSES: std::ops::Range<u64> = 300..3_500;
 /// Faults of a run that has one at a time, how long each takes, and about how long it takes until
@@ -151,6 +154,7 @@ fn more_ms(fault: &Fault) -> u64 {
     match fault {
         Fault::DieAt(..) => ARMED_MS,
         Fault::SlowWatchers => SLOW_MS,
+        Fault::KillGateway | Fault::FreezeGateway => AWAY_MS,
         _ => 0,
     }
 }
@@ -161,7 +165,12 @@ fn go_together(earlier: &Step, later: &Step) -> bool {
     let apart = later.at_ms >= earlier.end_ms() + quiet;
     let alone = earlier.fault.is_alone() || later.fault.is_alone();
     let same = earlier.fault.ground().is_some() && earlier.fault.ground() == later.fault.ground();
-    apart || !(alone || same)
+    // Both are about the same proxies.
+    let is_wire = |fault: &Fault| matches!(fault, Fault::RedisWire(..));
+    let is_edge = |fault: &Fault| matches!(fault, Fault::Edge(_, Server::Redis, _));
+    let (first, second) = (&earlier.fault, &later.fault);
+    let shared = is_wire(first) && is_edge(second) || is_edge(first) && is_wire(second);
+    apart || !(alone || same || shared)
 }
 
 #[cfg(test)]

@@ -194,6 +194,41 @@ impl Servers {
         }
     }
 
+    /// The replicas of the server that is master get nothing more; its number.
+    pub(crate) async fn cut_replicas(&self, partition: u16) -> Result<usize> {
+        let master = self.master_of(partition).await;
+        match self {
+            Self::Single(_) => bail!("a server that stands alone has no replica"),
+            Self::Sentinel(sentinel) => sentinel.cut_replicas().await,
+            Self::Cluster(cluster) => {
+                cluster.freeze(self.server_of(partition, Role::Replica).await);
+                // What the system keeps for the replica would still arrive.
+                let kill = ["CLIENT", "KILL", "TYPE", "replica"];
+                ask(cluster.port(master), &kill).await.map_err(anyhow::Error::msg)?;
+            }
+        }
+        Ok(master)
+    }
+
+    /// `kill -9` of this master. A replica that was cut takes its place, without what it missed.
+    pub(crate) async fn replace_by_old(&mut self, master: usize) -> Result<()> {
+        match self {
+            Self::Single(_) => {}
+            Self::Sentinel(sentinel) => {
+                sentinel.servers[master].kill().await;
+                sentinel.thaw_replicas();
+            }
+            Self::Cluster(cluster) => {
+                cluster.kill(master).await;
+                (0..cluster.size()).filter(|server| *server != master).for_each(|server| {
+                    cluster.thaw(server);
+                });
+            }
+        }
+        self.wait_for_another_master(master).await;
+        self.restart(master).await
+    }
+
     /// SIGSTOP to the server, or to the server that is master; its number.
     pub(crate) async fn freeze(&self, partition: u16) -> usize {
         match self {
@@ -288,7 +323,9 @@ impl Servers {
         match self {
             Self::Single(single) => vec![single.redis.port()],
             Self::Sentinel(sentinel) => sentinel.servers.iter().map(PrivateRedis::port).collect(),
-            Self::Cluster(cluster) => (0..6).map(|server| cluster.port(server)).collect(),
+            Self::Cluster(cluster) => {
+                (0..cluster.size()).map(|server| cluster.port(server)).collect()
+            }
         }
     }
 

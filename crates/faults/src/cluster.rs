@@ -104,6 +104,11 @@ impl PrivateCluster {
         self.front.port(server).unwrap_or(self.port(server))
     }
 
+    /// How many servers it has.
+    pub fn size(&self) -> usize {
+        self.servers.len()
+    }
+
     pub fn port(&self, server: usize) -> u16 {
         self.servers[server].port()
     }
