@@ -88,6 +88,8 @@ pub(crate) struct Evidence {
     pub(crate) logs: Vec<MatchLog>,
     /// The seats of users, as Redis counts them.
     pub(crate) counts: Vec<Count>,
+    /// What nobody will remove from Redis, in words.
+    pub(crate) leftovers: Vec<String>,
     /// The steps of all payments, as PostgreSQL has written them.
     pub(crate) steps: Vec<Step>,
     /// When the run began, in ms since 1970, as the ids of streams count.
@@ -180,7 +182,7 @@ impl Evidence {
         evidence.ledger = books["payments"].as_array().context("no books")?.clone();
         for person in sale.people.iter() {
             let over = jiff::Timestamp::now() - LATE_MAX - world.clock_error;
-            evidence.pending.extend(pending(&person.reservations().await, over));
+            evidence.pending.extend(pending(&person.reservations().await?, over));
         }
         for fixture in sale.fixtures.iter() {
             for node in 0..sale.doors.len() {

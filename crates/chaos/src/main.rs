@@ -19,6 +19,7 @@ mod fixture;
 mod history;
 mod inject;
 mod leases;
+mod leftovers;
 mod log;
 mod mischief;
 mod person;
@@ -45,6 +46,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use fault::Kind;
 use grandstand_embedded::print;
+use parking_lot::Mutex;
 use report::Finished;
 use run::Exam;
 use schedule::Schedule;
@@ -123,28 +125,32 @@ fn seeds(text: &str) -> Result<Seeds, String> {
     text.split(',').map(|seed| seed.parse().map_err(wrong)).collect::<Result<_, _>>().map(Seeds)
 }
 
-/// Ends all processes and servers also when it is interrupted: they end with the runtime.
+/// Ends all processes and servers also when it is interrupted: they end with the runtime. Then the
+/// results of the runs that have ended are shown.
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
+    let (arguments, runs) = (Arguments::parse(), Mutex::new(Vec::new()));
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
-        done = play_all() => done,
-        _ = tokio::signal::ctrl_c() => Ok(ExitCode::FAILURE),
-        _ = terminated.recv() => Ok(ExitCode::FAILURE),
+        done = play_all(&arguments, &runs) => return done,
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
     }
+    if !runs.lock().is_empty() {
+        finish(&arguments, &runs.lock())?;
+    }
+    Ok(ExitCode::FAILURE)
 }
 
-async fn play_all() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
-    let schedules = schedules(&arguments)?;
+async fn play_all(arguments: &Arguments, runs: &Mutex<Vec<Finished>>) -> Result<ExitCode> {
+    let schedules = schedules(arguments)?;
     if arguments.dry_run {
         for schedule in &schedules {
             print(format_args!("{}\n", serde_json::to_string_pretty(schedule)?));
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let binary = binary(&arguments)?;
-    let mut runs = Vec::new();
+    let binary = binary(arguments)?;
     for schedule in &schedules {
         let (run, dir) = attempt::attempt(schedule, &binary, arguments.exam).await?;
         print(format_args!(
@@ -153,20 +159,23 @@ async fn play_all() -> Result<ExitCode> {
             run.line()
         ));
         if !run.violations.is_empty() {
-            report_failure(&arguments, &run, dir.path())?;
+            report_failure(arguments, &run, dir.path())?;
             if arguments.shrink {
                 let small = shrink::shrink(schedule, async |schedule| {
                     let (again, _) = attempt::attempt(schedule, &binary, arguments.exam).await?;
                     Ok(shrink::is_the_same(&run.violations, &again.violations))
                 })
                 .await?;
-                print("it also fails with only these faults:\n");
-                print(format_args!("{}\n", serde_json::to_string_pretty(&small)?));
+                let small = serde_json::to_string_pretty(&small)?;
+                std::fs::write(kept(arguments, schedule).join("shrunk.json"), &small)?;
+                print(format_args!(
+                    "it also fails with only these faults (shrunk.json):\n{small}\n"
+                ));
             }
         }
-        runs.push(run);
+        runs.lock().push(run);
     }
-    finish(&arguments, &runs)
+    finish(arguments, &runs.lock())
 }
 
 /// Writes the results; the exit status.
@@ -218,7 +227,7 @@ fn binary(arguments: &Arguments) -> Result<PathBuf> {
     let binary = arguments.binary.clone().map_or_else(beside, Ok)?;
     anyhow::ensure!(
         binary.exists(),
-        "the program {} is not there; `make chaos` builds it",
+        "the program {} is not there; `make breaker` builds it",
         binary.display()
     );
     Ok(binary)
@@ -227,7 +236,7 @@ fn binary(arguments: &Arguments) -> Result<PathBuf> {
 /// Shows the violations, and keeps the logs and the schedule.
 fn report_failure(arguments: &Arguments, run: &Finished, dir: &Path) -> Result<()> {
     print(&run.details);
-    let keep = arguments.keep.join(format!("seed-{}", run.schedule.seed));
+    let keep = kept(arguments, &run.schedule);
     std::fs::create_dir_all(&keep)?;
     for entry in std::fs::read_dir(dir)?.flatten().filter(|entry| entry.path().is_file()) {
         std::fs::copy(entry.path(), keep.join(entry.file_name()))?;
@@ -235,9 +244,15 @@ fn report_failure(arguments: &Arguments, run: &Finished, dir: &Path) -> Result<(
     let schedule = keep.join("schedule.json");
     std::fs::write(&schedule, serde_json::to_string_pretty(&run.schedule)?)?;
     print(format_args!(
-        "its logs are in {}; again: --schedule {}\n",
+        "its schedule: {}\nits logs are in {}; again: --schedule {}\n",
+        serde_json::to_string(&run.schedule)?,
         keep.display(),
         schedule.display()
     ));
     Ok(())
+}
+
+/// Where all that is about a failed run stays.
+fn kept(arguments: &Arguments, schedule: &Schedule) -> PathBuf {
+    arguments.keep.join(format!("seed-{}", schedule.seed))
 }

@@ -1,6 +1,7 @@
 //! A client of the API who keeps a record of each call.
 
 use crate::history::{Act, Call, History, Outcome};
+use anyhow::{Result, bail};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -12,6 +13,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const TIMEOUT: &str = "timeout";
 /// Connections that nobody uses are closed soon, so that the checks can count those that leak.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often a list is asked for that must be there.
+const LIST_ATTEMPTS: usize = 20;
+const LIST_PAUSE: Duration = Duration::from_millis(250);
 /// The password of everybody.
 const PASSWORD: &str = "a password of the breaker";
 
@@ -80,32 +84,48 @@ impl Person {
         self.token.as_deref().unwrap_or_default()
     }
 
-    /// The reservations of this person, as the API lists them; nothing when it can't be read.
-    pub(crate) async fn reservations(&self) -> Value {
-        let url = format!("{}/api/reservations", self.doors[0]);
-        let request = self.http.get(url).bearer_auth(self.token.as_deref().unwrap_or_default());
-        let Ok(reply) = request.send().await else { return Value::Null };
-        let body: Value = reply.json().await.unwrap_or(Value::Null);
-        body["data"].clone()
+    /// The reservations of this person, as the API lists them; nothing for somebody who could never
+    /// log in.
+    ///
+    /// # Errors
+    /// No node could list them, several times.
+    pub(crate) async fn reservations(&self) -> Result<Value> {
+        let Some(token) = &self.token else { return Ok(Value::Null) };
+        let mut last = String::new();
+        for attempt in 0..LIST_ATTEMPTS {
+            let url = format!("{}/api/reservations", self.doors[attempt % self.doors.len()]);
+            match self.http.get(url).bearer_auth(token).send().await {
+                Ok(reply) if reply.status().is_success() => {
+                    return Ok(reply.json::<Value>().await?["data"].clone());
+                }
+                Ok(reply) => last = reply.status().to_string(),
+                Err(error) => last = words(&error),
+            }
+            tokio::time::sleep(LIST_PAUSE).await;
+        }
+        bail!("the reservations of person {} can't be read: {last}", self.number)
     }
 
-    /// Makes a call and keeps its record.
+    /// Makes a call and keeps its record, also when the caller goes away meanwhile: the call may
+    /// have had its effect.
     pub(crate) async fn call(&self, node: usize, ask: Ask<'_>) -> Outcome {
         let begun = self.history.now();
-        let (outcome, says_when) = self.send(node, &ask).await;
-        self.history.add(Call {
+        let call = Call {
             act: ask.act,
             person: self.number,
             node,
             fixture: ask.fixture.to_owned(),
             key: ask.key.to_owned(),
-            sent: ask.body,
+            sent: ask.body.clone(),
             about: ask.about.to_owned(),
             begun,
-            ended: self.history.now(),
-            outcome: outcome.clone(),
-            says_when,
-        });
+            ended: begun,
+            outcome: Outcome::Unknown("the caller has gone away".to_owned()),
+            says_when: false,
+        };
+        let mut record = Record { call, history: &self.history };
+        let (outcome, says_when) = self.send(node, &ask).await;
+        (record.call.outcome, record.call.says_when) = (outcome.clone(), says_when);
         outcome
     }
 
@@ -143,6 +163,18 @@ impl Person {
             }
         };
         (outcome, seconds.is_some())
+    }
+}
+
+/// A call that is added to the history when this is dropped.
+struct Record<'a> {
+    call: Call,
+    history: &'a History,
+}
+
+impl Drop for Record<'_> {
+    fn drop(&mut self) {
+        self.history.add(Call { ended: self.history.now(), ..self.call.clone() });
     }
 }
 

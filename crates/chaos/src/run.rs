@@ -9,6 +9,7 @@ use crate::exam::{VIOLATIONS_MAX, exam};
 use crate::fault::{Fault, PROCESSES};
 use crate::fixture::Fixture;
 use crate::inject::{Happened, heal_all, inject};
+use crate::leftovers::leftovers;
 use crate::report::Finished;
 use crate::sale::{PEOPLE, Sale};
 use crate::schedule::{Play, Schedule};
@@ -96,6 +97,7 @@ pub(crate) async fn run(
         Ok(backlog) => evidence.backlog = backlog,
         Err(error) => evidence.verify = format!("{error:#}"),
     }
+    evidence.leftovers = leftovers(&world).await?;
     evidence.recovery = recovery;
     evidence.recovered = recovered;
     evidence.growths = growths;
@@ -213,6 +215,8 @@ async fn examined(world: &World, sale: &Sale, known: usize) -> Result<Vec<Violat
         }
         Err(error) => found.push(Violation::new(17, format!("after the exam: {error:#}"))),
     }
+    let left = leftovers(world).await?.into_iter();
+    found.extend(left.map(|what| Violation::new(13, format!("after the exam: {what}"))));
     Ok(found)
 }
 

@@ -12,6 +12,8 @@ use std::time::Duration;
 const LINES: usize = 60;
 /// Violations that are shown with their history.
 const SHOWN: usize = 5;
+/// Violations that are shown, and written with their history. One bug may have thousands.
+const LISTED: usize = 100;
 
 /// The violations, each with what happened to its seats.
 pub(crate) fn details(
@@ -20,7 +22,7 @@ pub(crate) fn details(
     faults: &[Happened],
 ) -> String {
     let mut text = String::new();
-    for (number, violation) in violations.iter().enumerate() {
+    for (number, violation) in violations.iter().take(LISTED).enumerate() {
         let _ = writeln!(text, "invariant {}: {}", violation.invariant, violation.what);
         if let Some((fixture, seat)) = violation.seats.first().filter(|_| number < SHOWN) {
             let _ = writeln!(text, "  the last of the history of seat {seat} of match {fixture}:");
@@ -30,11 +32,14 @@ pub(crate) fn details(
             }
         }
     }
+    if violations.len() > LISTED {
+        let _ = writeln!(text, "and {} more", violations.len() - LISTED);
+    }
     text
 }
 
-/// Everything that happened, for a file: the violations with the history of their first seats, all
-/// calls, and the faults.
+/// Everything that happened, for a file: the first violations with the history of their first
+/// seats, all calls, and the faults.
 pub(crate) fn whole(evidence: &Evidence, violations: &[Violation], faults: &[Happened]) -> Value {
     let call = |call: &Call| json!({"line": call.line(), "key": call.key, "sent": call.sent});
     let fault = |happened: &Happened| {
@@ -55,7 +60,7 @@ fn histories(evidence: &Evidence, violations: &[Violation], faults: &[Happened])
         json!({"invariant": violation.invariant, "what": violation.what,
             "seats": violation.seats, "history": history})
     };
-    violations.iter().map(with_history).collect()
+    violations.iter().take(LISTED).map(with_history).collect()
 }
 
 /// All calls about a seat, all that was shown of it, and the faults meanwhile, in order.

@@ -1,12 +1,13 @@
 //! Redis counts the seats of each user as they are (invariant 13): who gave seats back may hold
-//! others, and nobody has more than are counted.
+//! others, and nobody has more than are counted. And it keeps nothing that belongs to nobody.
 
 use super::Violation;
 use crate::evidence::Evidence;
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     let wrong = evidence.counts.iter().filter(|count| count.told != count.has);
-    wrong.map(|count| Violation::new(13, format!("seats are counted wrong: {count:?}"))).collect()
+    let wrong = wrong.map(|count| format!("seats are counted wrong: {count:?}"));
+    wrong.chain(evidence.leftovers.iter().cloned()).map(|what| Violation::new(13, what)).collect()
 }
 
 #[cfg(test)]
@@ -23,5 +24,11 @@ mod tests {
             assert_eq!(found.len(), wanted);
             assert!(found.iter().all(|violation| violation.invariant == 13));
         }
+    }
+
+    #[test]
+    fn what_is_left_in_redis_is_found() {
+        let leftovers = vec!["m:x:seats belongs to no match".to_owned()];
+        assert_eq!(check(&Evidence { leftovers, ..fair() }).len(), 1);
     }
 }
