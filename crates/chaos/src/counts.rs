@@ -20,7 +20,7 @@ pub(crate) struct Count {
     pub(crate) has: usize,
 }
 
-/// Counts the seats of all users who have a summary.
+/// Counts the seats of all users who have several claims, or had them.
 ///
 /// # Errors
 /// A server does not reply, or what it has is not in the form of the product.
@@ -42,6 +42,10 @@ fn counts(fields: &[String]) -> Option<Vec<Count>> {
     let mut users = Vec::new();
     for pair in fields.chunks_exact(2) {
         let user = pair[0].get(..ID)?;
+        // A field of a bucket, of a user who must have a summary.
+        if pair[0].len() > ID {
+            users.push(user);
+        }
         for line in pair[1].lines() {
             if let Some(summary) = line.strip_prefix('#') {
                 users.push(user);

@@ -30,7 +30,7 @@ fn stale(evidence: &Evidence, tries: &FirstTries<'_>, helds: &[Held<'_>]) -> Vec
     let mut released: HashMap<&str, Duration> = HashMap::new();
     for call in &evidence.calls {
         if call.act == Act::Release && matches!(call.outcome, Outcome::Done(_)) {
-            released.insert(&call.about, call.ended);
+            released.entry(&call.about).or_insert(call.ended);
         }
     }
     let mut found = Vec::new();
@@ -119,7 +119,8 @@ fn after_the_sale(evidence: &Evidence, call: &Call, first: Duration) -> bool {
     let Some(closes) = evidence.closes.get(&call.fixture) else { return false };
     // A wrong clock of Redis counts for minutes, and a clock without a worker stands after 10 s.
     let lately = closes.saturating_sub(CLOCK_RUNS_MAX);
-    let troubled = Evidence::happened(&evidence.forgets, &call.fixture, Duration::ZERO, call.ended)
+    let troubled = evidence.clock_set.is_some_and(|set| set <= call.ended)
+        || Evidence::happened(&evidence.forgets, &call.fixture, lately, call.ended)
         || Evidence::happened(&evidence.deadlines, &call.fixture, lately, call.ended);
     first > *closes + LATE_MAX && !troubled
 }

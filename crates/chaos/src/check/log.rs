@@ -1,7 +1,9 @@
 //! The changes of a match are what has happened to its seats (invariant 16): no entry is missing
-//! or there twice, and the last entry of each seat is its state.
+//! or there twice, and the last entry of each seat is its state. A partition that was loaded again
+//! has seats that no entry names, and so has a stream that was trimmed.
 
 use super::Violation;
+use super::order::is_trimmed;
 use crate::evidence::Evidence;
 use crate::log::MatchLog;
 use std::collections::BTreeMap;
@@ -12,7 +14,8 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
 
 fn gaps(log: &MatchLog) -> Vec<Violation> {
     let mut found = Vec::new();
-    let mut known = log.entries.first().map_or(log.version, |entry| entry.before);
+    let first = log.entries.first().map_or(log.version, |entry| entry.before);
+    let mut known = if is_whole(log) { 0 } else { first };
     for entry in &log.entries {
         if entry.before != known || entry.version <= entry.before {
             let what = format!(
@@ -33,8 +36,16 @@ fn gaps(log: &MatchLog) -> Vec<Violation> {
     found
 }
 
+/// Whether the changes are there from the first one on.
+fn is_whole(log: &MatchLog) -> bool {
+    log.epoch == 1 && !is_trimmed(log)
+}
+
 fn states(log: &MatchLog) -> Vec<Violation> {
     let mut last: BTreeMap<u32, char> = BTreeMap::new();
+    if is_whole(log) {
+        last.extend(log.seats.keys().map(|seat| (*seat, 'A')));
+    }
     for entry in &log.entries {
         last.extend(entry.seats.iter().copied());
     }

@@ -3,6 +3,7 @@
 
 use super::fan::{Broken, FIRST, ROOMY, SECOND, Verdict, check};
 use super::hall::{Hall, eventually};
+use super::sleeper::stopped;
 use super::stream::Stream;
 use crate::fault::Process;
 use crate::fixture::{Fixture, SEATS, short};
@@ -43,7 +44,8 @@ pub(super) async fn missed(hall: &Hall) -> Verdict {
         here.wait_for(seat, "HOLD").await?;
     }
     let mut again = back(hall, FIRST, &id, &gone, &last).await?;
-    again.next_seats().await?;
+    let name = again.next_seats().await?;
+    check(name == "changes", "who missed little gets a whole map")?;
     check(again.map == here.map, "who missed four flushes is not told all of them")?;
     drop(again);
     for round in 0..SEATS {
@@ -54,7 +56,8 @@ pub(super) async fn missed(hall: &Hall) -> Verdict {
         here.wait_for(seat, "AVAILABLE").await?;
     }
     let mut again = back(hall, FIRST, &id, &gone, &last).await?;
-    again.next_seats().await?;
+    let name = again.next_seats().await?;
+    check(name == "snapshot", "who was away for long gets all that was missed")?;
     check(again.map == here.map, "who was away for long is told a part of it")?;
     hall.order(&id, "close").await.map(drop)
 }
@@ -126,6 +129,7 @@ pub(super) async fn lost_entries(hall: &Hall, world: &World) -> Verdict {
     let node = world.process(Process::Api(0));
     node.freeze();
     let lost = async {
+        stopped(node).await?;
         for seat in [2, 3] {
             hold(hall, 11, &id, seat).await?;
         }
