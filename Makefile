@@ -73,7 +73,7 @@ breaker: ## Break a private installation at random, and check each promise (ARGS
 	@$(CARGO) build --locked --bin grandstand --bin grandstand-chaos
 	@$(target_dir)/debug/grandstand-chaos $(or $(ARGS),--seeds 1..12 --seconds 240 --see-all)
 
-chaos: ## Repeat failures for half an hour or more (ARGS=kills for the tests with this in their name)
+chaos: ## Repeat failures for two hours (ARGS=kills for the tests with this in their name)
 	@scripts/setup run
 	@$(CARGO) test --locked --test it $(or $(ARGS),chaos::) -- --ignored --test-threads 1 --nocapture
 	@$(if $(ARGS),,$(MAKE) --no-print-directory breaker)

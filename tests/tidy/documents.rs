@@ -107,6 +107,34 @@ pub(crate) fn check_log_lines(code: &[Source], document: &Source) -> Vec<Fault> 
     faults
 }
 
+/// Every test that the rows of a table name is there: `file::beginning…`, `file::*`, or a further
+/// `…part…` of the same file.
+pub(crate) fn check_tests(code: &[Source], document: &Source) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for row in document.text.lines().filter(|line| line.starts_with("| ")) {
+        let mut file = "";
+        let names = row.split('`').skip(1).step_by(2);
+        for name in names.filter(|name| name.ends_with(['…', '*'])) {
+            let test = match name.split_once("::") {
+                Some((own, test)) => {
+                    file = own;
+                    test
+                }
+                None if name.starts_with('…') && !file.is_empty() => name,
+                None => continue,
+            };
+            let source = code.iter().find(|it| it.path.ends_with(&format!("/{file}.rs")));
+            let word = test.trim_matches(['…', '*']);
+            let start = if test.starts_with('…') { word.into() } else { format!("fn {word}") };
+            if !source.is_some_and(|source| source.text.contains(&start)) {
+                let what = format!("there is no test {file}::{test}. Name it as it is now.");
+                faults.push(Fault::at(document, name, what));
+            }
+        }
+    }
+    faults
+}
+
 /// Every code that a problem document can have is a row of a table, with its status and when it is
 /// sent, in the words of the code.
 pub(crate) fn check_codes(codes: &[ErrorCode], document: &Source) -> Vec<Fault> {
@@ -177,6 +205,19 @@ mod tests {
         let found = |row| count(check_log_lines, code, row);
         assert_eq!(found("| 503, log: \"money is back\" | \"any\" | nothing |"), 0);
         assert_eq!(found("| log: \"money is back\", \"money is gone\" | any | nothing |"), 1);
+    }
+
+    #[test]
+    fn a_row_with_a_test_that_is_not_there_is_found() {
+        let found = |row: &str| {
+            let code = [Source::sample("tests/it/clock.rs", "fn a_jump_ends_nothing() {}")];
+            check_tests(&code, &Source::sample("docs/A.md", row)).len()
+        };
+        assert_eq!(found("| a jump | `clock::a_jump…`, `…a_jump_ends…` |"), 0);
+        assert_eq!(found("| a jump | `clock::*`, and not `clock::Jump` |"), 0);
+        assert_eq!(found("| a jump | `clock::a_fall…`, `…a_rise…` |"), 2);
+        assert_eq!(found("| a jump | `clocks::*` |"), 1);
+        assert_eq!(found("no row: `clocks::*`"), 0);
     }
 
     #[test]

@@ -250,6 +250,14 @@ fn every_line_of_the_log_in_the_documents_is_written() {
     none(documents::check_log_lines(&files(&["src"], &["rs"]), &read("docs/OPERATIONS.md")));
 }
 
+#[test]
+fn every_test_in_the_documents_exists() {
+    let code = files(&["tests/it"], &["rs"]);
+    for document in documents() {
+        none(documents::check_tests(&code, &document));
+    }
+}
+
 /// The features run their own `main`: with the harness of `cargo test` they would compile, run
 /// nothing, and be green.
 #[test]
