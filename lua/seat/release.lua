@@ -18,12 +18,12 @@ commands.release_seat = function(batch, match, command)
   local seat, price = match.names[number], batch.arguments.prices[command]
   local remains = batch.arguments.remains[command]
   local _, claim = state_of(batch, match, seat, named_value(match, number))
-  -- Who was the last to release the seat is remembered for a while, so that a repeated call gets
-  -- the same reply, also when somebody else has the seat by then.
-  local note = NOTE.RELEASED .. match.id .. ':' .. seat
+  -- Who has released the seat is remembered for a while, so that a repeated call gets the same
+  -- reply, also when somebody else has the seat by then.
+  local note = NOTE.RELEASED .. match.id .. ':' .. seat .. ':' .. user
   if not claim or claim.user ~= user then
-    local released_by = batch.notes[note] or operation_find(batch.ring, note)
-    return released_by == user and 'released' or 'not_yours'
+    local has_released = batch.notes[note] or operation_find(batch.ring, note)
+    return has_released and 'released' or 'not_yours'
   end
   if claim.state ~= CLAIM.HOLD then return 'already_reserved' end
   local rest = claim.seats == seat and '' or seats_without(claim.seats, { [seat] = true })
@@ -31,7 +31,7 @@ commands.release_seat = function(batch, match, command)
   -- Only a claim that stays needs its amount, which costs more to read than all of the above.
   if rest == '' then
     -- all checked: write
-    batch.notes[note] = user
+    batch.notes[note] = 'released'
     give_back(batch, match, claim, ENDED.RELEASED)
     return 'released'
   end
@@ -39,7 +39,7 @@ commands.release_seat = function(batch, match, command)
   local amount_left = claim.amount - (cost or price)
   if amount_left < 0 then return 'price_changed' end
   -- all checked: write
-  batch.notes[note] = user
+  batch.notes[note] = 'released'
   shrink_claim(batch, claim, rest)
   claim.amount = whole(amount_left)
   next_version(match)

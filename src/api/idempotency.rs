@@ -21,8 +21,8 @@ pub const UNMARKED: [&str; 2] = ["replaceSite", "cancelBuyerReservation"];
 /// What a repeated POST does on each route without a use for a key: the id of the operation, and a
 /// sentence.
 pub const WITHOUT_KEY: &[(&str, &str)] = &[
-    ("logIn", "Each log-in begins a session of its own."),
-    ("refreshSession", "The same refresh token gives a pair again within 10 seconds."),
+    ("logIn", "Each log-in begins a session of its own; a code works once."),
+    ("refreshSession", "The same refresh token gives a pair again within a minute."),
     ("logOut", "A repeated call is 204 too, or 401 once its token has ended with the session."),
     ("requestPasswordReset", "A repeated call sends another mail, and only its link works then."),
     ("resetPassword", "After the first call has set the password, the others are 409."),
@@ -48,7 +48,7 @@ pub const WITHOUT_KEY: &[(&str, &str)] = &[
     ("openSale", "A repeated call is 409 `MATCH_ALREADY_OPEN`."),
     ("closeSale", "A repeated call is 409 `MATCH_NOT_OPEN`."),
     ("blockSeats", "Seats that are blocked already stay so, and the response is the same."),
-    ("unblockSeats", "Seats that are on sale already stay so, and the response is the same."),
+    ("unblockSeats", "The response is the same until somebody wants one of the seats."),
     ("checkIn", "A repeated call is 409 `CHECKED_IN_BEFORE` with the time of the first."),
 ];
 

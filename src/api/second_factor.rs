@@ -91,6 +91,10 @@ pub async fn set(
         return Err(ApiError::field("setup", "must be the setup of the response before"));
     }
     let before = own_account(&services, &user, address, password).await?;
+    // An earlier call has stored it, whose response was lost.
+    if before.second_factor == setup {
+        return Ok(NoContent);
+    }
     refuse_second(&before)?;
     let after = Account { second_factor: setup, ..before.clone() };
     use_code(&services, &after, &code, address).await?;

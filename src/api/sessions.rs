@@ -20,9 +20,10 @@ use sha2::{Digest, Sha256};
 use std::convert::Infallible;
 use std::net::IpAddr;
 
-/// How long a refresh token may be used again, because the first response may be lost. Longer: a
-/// stolen token is noticed later.
-const REFRESH_GRACE_MS: u64 = 10_000;
+/// How long a refresh token may be used again, because the first response may be lost. Shorter:
+/// somebody whose network changes is logged out, because the page tries for up to 17 s
+/// (`web/src/api/session.ts`). Longer: a stolen token is noticed later.
+const REFRESH_GRACE_MS: u64 = 60_000;
 /// The most characters that are kept of the name of a program.
 const AGENT_CHARACTERS_MAX: usize = 120;
 /// The cookie of the page. A browser sends a cookie with this prefix only to the host that set it,

@@ -23,6 +23,12 @@ impl Operation {
         Self { key, fingerprint, trail: None }
     }
 
+    /// The operation of one call that no client can repeat: when the batcher repeats its command,
+    /// this gets the first reply, whatever others have done since.
+    pub(super) fn of_one_call() -> Self {
+        Self::new(format!("b:{}", Uuid::now_v7().simple()), "b".to_owned())
+    }
+
     /// The operation with an entry of the audit trail.
     pub fn with_trail(self, entry: TrailEntry) -> Self {
         Self { trail: Some(Box::new(entry)), ..self }

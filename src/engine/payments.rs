@@ -10,7 +10,6 @@ use crate::engine::command::{MissedStep, PaymentOutcome, SeatCommand};
 use crate::engine::error::{EngineError, Noun};
 use crate::engine::operation::Operation;
 use crate::engine::reply::{bad, done_with, first_word, refusal};
-use uuid::Uuid;
 
 /// What has become of a begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +66,9 @@ impl Engine {
     ) -> Result<PaymentId, EngineError> {
         self.mark_operation(user, &operation).await?;
         let command = SeatCommand::RequestPayment { reservation, user, payment, method };
+        // Otherwise a repeated command would take the place of a later payment.
+        let has_key = !operation.key.is_empty();
+        let operation = if has_key { operation } else { Operation::of_one_call() };
         let reply = self.batcher.run_once(match_id, command, operation).await?;
         let part: Vec<&str> = reply.split(' ').collect();
         match part[..] {
@@ -91,9 +93,7 @@ impl Engine {
         let payment_key = payment_key.to_owned();
         let command = SeatCommand::BeginPayment { reservation, user, payment, amount, payment_key };
         // A call that the batcher repeats gets its first reply, and not that another one has begun.
-        let (key, fingerprint) = (format!("b:{}", Uuid::now_v7().simple()), "b".to_owned());
-        let operation = Operation::new(key, fingerprint);
-        let reply = self.batcher.run_once(match_id, command, operation).await?;
+        let reply = self.batcher.run_once(match_id, command, Operation::of_one_call()).await?;
         let part: Vec<&str> = reply.split(' ').collect();
         match part[..] {
             ["begun", attempt, id] => {

@@ -145,13 +145,15 @@ impl Engine {
 
     /// AVAILABLE → BLOCKED for all the seats or none. Refusals: `Taken`, `Archived`.
     pub async fn block(&self, match_id: MatchId, seats: Vec<SeatId>) -> Result<(), EngineError> {
-        let reply = self.batcher.run(match_id, SeatCommand::Block { seats }).await?;
+        let (command, operation) = (SeatCommand::Block { seats }, Operation::of_one_call());
+        let reply = self.batcher.run_once(match_id, command, operation).await?;
         done_with(&reply, "blocked", Noun::Match)
     }
 
     /// BLOCKED → AVAILABLE for all the seats or none. Refusals: `Taken`, `Archived`.
     pub async fn unblock(&self, match_id: MatchId, seats: Vec<SeatId>) -> Result<(), EngineError> {
-        let reply = self.batcher.run(match_id, SeatCommand::Unblock { seats }).await?;
+        let (command, operation) = (SeatCommand::Unblock { seats }, Operation::of_one_call());
+        let reply = self.batcher.run_once(match_id, command, operation).await?;
         done_with(&reply, "unblocked", Noun::Match)
     }
 

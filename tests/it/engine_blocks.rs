@@ -4,7 +4,10 @@ use crate::support::calls::Call::{self, ExpireHold, ExpireReservation};
 use crate::support::engine::Step::{
     Approve, Begin, Block, Forget, Hold, HoldLate, Request, Reserve, ReserveLate,
 };
+use crate::support::engine::{PRICE, TestEngine, seats};
 use crate::support::table::{Expect, Reply, case, check, taken};
+use grandstand::engine::operation::Operation;
+use std::time::Duration;
 
 /// All seats of the command or none.
 #[tokio::test]
@@ -65,6 +68,25 @@ async fn only_free_seats_are_blocked_and_only_blocked_seats_unblocked() {
             .facts(&["seats_unblocked"]),
     ];
     check(&table).await;
+}
+
+/// The reply of the first call was lost, and somebody else has the seat by the second.
+#[tokio::test]
+async fn a_repeated_unblock_gets_its_first_reply() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Block]).await;
+    let (id, other) = (scene.id(), scene.other);
+    // Longer than a command waits for its reply, and shorter than the batcher repeats it for.
+    bed.command("CLIENT", &["PAUSE", "1500", "ALL"]).await;
+    let unblock = bed.engine.unblock(id, seats(&[1]));
+    let hold = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        bed.engine.hold(id, other, seats(&[1]), PRICE, &[], Operation::default()).await
+    };
+    let (unblocked, held) = tokio::join!(unblock, hold);
+    held.unwrap();
+    unblocked.unwrap();
+    assert_eq!(bed.seats(id).await, "1H");
 }
 
 /// A reservation that is PAYING or sold never expires.

@@ -36,10 +36,15 @@ async fn a_new_password_ends_all_other_sessions() {
     let session = guest.post("/api/users/log-in", &credentials(PASSWORD)).await.expect(200);
     let here = Client::new(node.url(), session["accessToken"].as_str().map(str::to_owned));
     here.put("/api/users/me/password", &body(PASSWORD, "a new password")).await.expect(204);
-    let body = json!({"refreshToken": thief["refreshToken"]});
-    guest.post("/api/users/refresh", &body).await.refused(401, "UNAUTHORIZED");
-    let body = json!({"refreshToken": session["refreshToken"]});
-    guest.post("/api/users/refresh", &body).await.expect(200);
+    let token = json!({"refreshToken": thief["refreshToken"]});
+    guest.post("/api/users/refresh", &token).await.refused(401, "UNAUTHORIZED");
+    let token = json!({"refreshToken": session["refreshToken"]});
+    let session = guest.post("/api/users/refresh", &token).await.expect(200);
+    // Somebody whose response was lost sends the same again.
+    let here = Client::new(node.url(), session["accessToken"].as_str().map(str::to_owned));
+    let again = async |new: &str| here.put("/api/users/me/password", &body(PASSWORD, new)).await;
+    again("a new password").await.expect(204);
+    again("another password").await.refused(403, "WRONG_PASSWORD");
     guest.post("/api/users/log-in", &credentials(PASSWORD)).await.refused(401, "BAD_CREDENTIALS");
     guest.log_in("fan@test.example", "a new password").await;
     node.finish().await;

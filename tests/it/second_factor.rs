@@ -78,6 +78,11 @@ async fn a_log_in_needs_the_code_of_the_app() {
     assert_eq!(me["secondFactor"], false, "nothing has changed yet");
     set(&view["setup"], &app.code(-1)).await.expect(204);
     other.get("/api/users/me").await.refused(401, "UNAUTHORIZED");
+    // Somebody whose response was lost sends the same again.
+    let token = json!({"refreshToken": session["refreshToken"]});
+    let session = node.guest().post("/api/users/refresh", &token).await.expect(200);
+    let again = json!({"setup": view["setup"], "code": app.code(-1), "password": PASSWORD});
+    client(&node, &session).put(PATH, &again).await.expect(204);
 
     log_in(&node, None).await.refused(401, "SECOND_FACTOR_REQUIRED");
     log_in(&node, Some(app.code(-1))).await.refused(403, "WRONG_SECOND_FACTOR");

@@ -30,6 +30,23 @@ test('no script can read the session, and all tabs share it', async ({ arrive })
   expect(await page.context().cookies()).toHaveLength(0);
 });
 
+test('a renewal whose response is lost logs nobody out', async ({ arrive }) => {
+  const page = await arrive('/');
+  await comeAsNewFan(page);
+  const cookies = await page.context().cookies();
+  let renewals = 0;
+  await page.route('**/api/users/refresh', async (route) => {
+    renewals += 1;
+    if (renewals > 1) return route.fallback();
+    await route.fetch();
+    // The response is lost, and the browser still has the token that was used.
+    await page.context().addCookies(cookies);
+  });
+  await page.reload();
+  await expect(page.getByRole('button', { name: 'Log out' })).toBeVisible({ timeout: 15_000 });
+  expect(renewals).toBe(2);
+});
+
 test('a new password logs all other devices out', async ({ arrive, server }) => {
   const page = await arrive('/');
   const email = await comeAsNewFan(page);

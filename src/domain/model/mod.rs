@@ -75,8 +75,8 @@ pub struct Model {
     pub claims: Vec<Claim>,
     payments: Vec<Payment>,
     pub blocked: BTreeSet<SeatId>,
-    /// The user who last released a seat by its name.
-    released: BTreeMap<SeatId, UserNumber>,
+    /// Who has released which seat by its name.
+    released: BTreeSet<(SeatId, UserNumber)>,
     prices: BTreeMap<SeatId, i64>,
     seats_per_match: u32,
     hold_ttl_ms: i64,
@@ -116,7 +116,7 @@ impl Model {
             claims: vec![],
             payments: vec![],
             blocked: BTreeSet::new(),
-            released: BTreeMap::new(),
+            released: BTreeSet::new(),
             prices,
             seats_per_match,
             hold_ttl_ms,
@@ -298,7 +298,7 @@ impl Model {
     fn release_seat(&mut self, user: UserNumber, seat: SeatId, wanted: Option<&Remains>) -> Reply {
         let own = self.owner(seat).filter(|number| self.claims[*number].user == user);
         let Some(number) = own else {
-            let again = self.released.get(&seat) == Some(&user);
+            let again = self.released.contains(&(seat, user));
             return reply(if again { "released" } else { "not_yours" });
         };
         let cost = self.cost(number, &[seat]);
@@ -316,7 +316,7 @@ impl Model {
             claim.seats.retain(|other| *other != seat);
             claim.amount -= cost;
         }
-        self.released.insert(seat, user);
+        self.released.insert((seat, user));
         reply("released")
     }
 

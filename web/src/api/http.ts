@@ -15,6 +15,8 @@ export interface RequestOptions {
   signal?: AbortSignal;
   /** No second try, because the caller asks again later by itself. */
   once?: boolean;
+  /** How long each try may take; 20 s by default. */
+  timeoutMs?: number;
 }
 
 const TRIES = 3;
@@ -41,7 +43,7 @@ async function requestOnce<T>(path: string, options: RequestOptions): Promise<T>
   if (options.body !== undefined) headers['Content-Type'] = 'application/json';
   if (options.key) headers['Idempotency-Key'] = options.key;
   if (options.token) headers.Authorization = `Bearer ${options.token}`;
-  const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+  const timeout = AbortSignal.timeout(options.timeoutMs ?? REQUEST_TIMEOUT_MS);
   const response = await fetch(path, {
     method: options.method ?? 'GET',
     headers,

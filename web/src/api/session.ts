@@ -9,6 +9,8 @@ import type { Tokens, User } from './types';
 
 const MARK = 'grandstand.session';
 const RESTORE_PAUSE_MS = 2000;
+/** Three tries and their pauses end before the server forgets a token that was used. */
+const REFRESH_TIMEOUT_MS = 5000;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const user = signal<User | null>(null);
@@ -66,7 +68,9 @@ function followOtherTabs(event: StorageEvent): void {
 
 export async function logIn(email: string, password: string, code?: string): Promise<void> {
   const body = { email, password, code, cookie: true };
-  await keep(await request<Tokens>('/api/users/log-in', { method: 'POST', body, harmless: true }));
+  // A code works once, so a second try with it would say that it is wrong.
+  const harmless = code === undefined;
+  await keep(await request<Tokens>('/api/users/log-in', { method: 'POST', body, harmless }));
 }
 
 export async function signUp(email: string, password: string, key: string): Promise<void> {
@@ -134,8 +138,10 @@ async function renew(): Promise<boolean> {
     return false;
   }
   try {
-    // A second try is harmless, because a rotated token works for ten more seconds.
-    await keep(await request<Tokens>('/api/users/refresh', { method: 'POST', harmless: true }));
+    // A second try is harmless, because a rotated token works for a minute (`REFRESH_GRACE_MS` of
+    // the server). All tries end well before.
+    const options = { method: 'POST', harmless: true, timeoutMs: REFRESH_TIMEOUT_MS };
+    await keep(await request<Tokens>('/api/users/refresh', options));
     return true;
   } catch (error) {
     // Only a refusal ends the session, not a network that is down or a server that is busy.
