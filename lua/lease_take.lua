@@ -3,8 +3,9 @@
 -- ARGV[1]  token, unlike that of any other lease   ARGV[2]  life in ms
 -- Replies: mine other
 -- Cost: O(1)
--- No lease is longer than this. One that seems longer was made before the clock of Redis went back.
-local LEASE_MAX_MS = 60000
+-- No lease is longer than this: that of a worker that loads a partition has 10 s. One that seems
+-- longer was made before the clock of Redis went back, or is in a file from a time when it was fast.
+local LEASE_MAX_MS = 12000
 
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then
