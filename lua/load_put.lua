@@ -6,5 +6,6 @@
 if fenced(KEYS[1], ARGV[1]) then return 'fenced' end
 if redis.call('HEXISTS', KEYS[2], 'layout') == 1 then return 'open' end
 -- all checked: write
+redis.call('HINCRBY', KEYS[2], 'load_steps', 1)
 redis.call('HSET', KEYS[3], unpack(ARGV, 2))
 return 'put'

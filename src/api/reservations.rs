@@ -291,12 +291,20 @@ pub async fn find(
     if id.partition().0 >= services.engine.partition_count() {
         return Err(missing());
     }
-    let found = services.engine.claim(user, id).await?;
+    let (found, is_loaded) = match services.engine.claim(user, id).await {
+        Err(EngineError::NotLoaded) => (None, false),
+        found => (found?, true),
+    };
     let now_ms = services.engine.now_ms(id.partition()).await?;
     let live = found.and_then(|found| found.reservation(now_ms));
     let reservation = match live {
         Some(reservation) => reservation,
-        None => services.store.reservation(id).await?.ok_or_else(missing)?,
+        None => match services.store.reservation(id).await? {
+            Some(reservation) => reservation,
+            None if is_loaded => return Err(missing()),
+            // PostgreSQL has none without a payment.
+            None => return Err(EngineError::NotLoaded.into()),
+        },
     };
     let is_own = reservation.user == user;
     if is_own { Ok(FoundReservation { reservation, now_ms }) } else { Err(missing()) }

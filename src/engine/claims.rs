@@ -66,12 +66,34 @@ impl Found {
 
 impl Engine {
     /// A hold or reservation of a user, live or ended not long ago.
+    ///
+    /// # Errors
+    /// `NotLoaded` when there is none because its partition is not loaded, or was loaded meanwhile.
     pub async fn claim(
         &self,
         user: UserId,
         id: ReservationId,
     ) -> Result<Option<Found>, EngineError> {
-        let Ok(client) = self.client(id.partition()) else { return Ok(None) };
+        if self.known(id.partition()).is_err() {
+            return Ok(None);
+        }
+        if let Some(found) = self.claim_now(user, id).await? {
+            return Ok(Some(found));
+        }
+        let epoch = self.epoch(id.partition()).await?;
+        let found = self.claim_now(user, id).await?;
+        if found.is_some() || epoch.is_some() && self.epoch(id.partition()).await? == epoch {
+            return Ok(found);
+        }
+        Err(EngineError::NotLoaded)
+    }
+
+    async fn claim_now(
+        &self,
+        user: UserId,
+        id: ReservationId,
+    ) -> Result<Option<Found>, EngineError> {
+        let client = self.client(id.partition())?;
         let fields = vec![user.key(), bucket_field(&user.key(), id)];
         let key = PartitionKeys(id.partition()).claims();
         let live = claims_in(&fields, &client.hmget::<Texts, _, _>(key, fields.clone()).await?);

@@ -22,6 +22,8 @@ pub struct Lease {
     pub partition: Partition,
     token: String,
     life_ms: AtomicU64,
+    /// The count of the steps of a load, as Redis must have it in the end.
+    load_steps: AtomicU64,
 }
 
 impl Lease {
@@ -58,7 +60,8 @@ impl Engine {
         let arguments = vec![token.clone(), ttl_ms.to_string()];
         let word: String = self.call(partition, &SCRIPTS.lease_take, names, arguments).await?;
         let life_ms = AtomicU64::new(ttl_ms);
-        Ok((word == "mine").then_some(Lease { partition, token, life_ms }))
+        let load_steps = AtomicU64::new(0);
+        Ok((word == "mine").then_some(Lease { partition, token, life_ms, load_steps }))
     }
 
     /// Renews a lease for its life. Returns `false` when the lease has ended.
@@ -158,13 +161,19 @@ impl Engine {
         lease: &Lease,
         keys: &[String],
     ) -> Result<(), EngineError> {
+        // Any number that no earlier load has left there. Redis has numbers of 63 bits.
+        let mut first = getrandom::u64().map_err(|error| bad(&error.to_string()))? >> 2;
+        lease.load_steps.store(first, Ordering::Relaxed);
         // Lua's stack takes fewer than 8,000 values.
         for keys in keys.chunks(5000) {
             let names = [self.fence(lease).as_slice(), keys].concat();
-            let arguments = vec![lease.token.clone()];
+            let begins = if first > 0 { first.to_string() } else { String::new() };
+            let arguments = vec![lease.token.clone(), begins];
             let word: String =
                 self.call(lease.partition, &SCRIPTS.load_clear, names, arguments).await?;
             passed(&word, &["cleared"])?;
+            lease.load_steps.fetch_add(1, Ordering::Relaxed);
+            first = 0;
         }
         Ok(())
     }
@@ -181,19 +190,23 @@ impl Engine {
         let mut arguments = vec![lease.token.clone()];
         arguments.extend(fields.iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
         let word: String = self.call(lease.partition, &SCRIPTS.load_put, names, arguments).await?;
-        passed(&word, &["put"])
+        passed(&word, &["put"])?;
+        lease.load_steps.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Opens a partition under an epoch. From here on it counts as loaded.
     ///
     /// # Errors
-    /// `Fenced` when the lease has ended, or another worker has opened the partition.
+    /// `Fenced` when the lease has ended, another worker has opened the partition, or a failover has
+    /// lost a step of the load.
     pub async fn open_partition(&self, lease: &Lease, epoch: u64) -> Result<(), EngineError> {
         let arguments = vec![
             lease.token.clone(),
             epoch.to_string(),
             self.partition_count().to_string(),
             LAYOUT.to_owned(),
+            lease.load_steps.load(Ordering::Relaxed).to_string(),
         ];
         let names = self.fence(lease);
         let word: String = self.call(lease.partition, &SCRIPTS.load_open, names, arguments).await?;
@@ -208,7 +221,7 @@ impl Engine {
 
 fn passed(word: &str, good: &[&str]) -> Result<(), EngineError> {
     match word {
-        "fenced" | "open" | "changed" => Err(EngineError::Fenced),
+        "fenced" | "open" | "changed" | "torn" => Err(EngineError::Fenced),
         word if good.contains(&word) => Ok(()),
         _ => Err(bad(word)),
     }

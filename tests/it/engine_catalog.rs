@@ -1,6 +1,6 @@
 //! The scripts for everything but seats: documents, accounts, sessions, leases, snapshots.
 
-use crate::support::engine::Step::{Block, Forget, Hold, Reserve};
+use crate::support::engine::Step::{Begin, Block, Forget, Hold, Request, Reserve};
 use crate::support::engine::{PARTITION, TestEngine, seats};
 use crate::support::partition::open_partition;
 use crate::support::table::{Expect, Reply, done};
@@ -9,7 +9,7 @@ use grandstand::domain::account::Account;
 use grandstand::domain::catalog::{Match, MatchStatus, Site};
 use grandstand::domain::ids::{Partition, SiteId, UserId};
 use grandstand::domain::position::{Position, StreamId};
-use grandstand::engine::error::{Noun, Refusal};
+use grandstand::engine::error::{EngineError, Noun, Refusal};
 use grandstand::engine::leases::Announced;
 use grandstand::engine::load::Load;
 use grandstand::engine::operation::Operation;
@@ -184,6 +184,46 @@ async fn a_lease_has_one_owner() {
     // A lease that has ended does not come back under its token.
     engine.end_lease(&second).await.unwrap();
     assert!(!engine.keep_lease(&second, 60_000).await.unwrap());
+}
+
+/// A failover in the middle of a load has lost what the first server had of it.
+#[tokio::test]
+async fn a_load_that_has_lost_a_step_is_not_opened() {
+    let bed = TestEngine::start().await;
+    let engine = &bed.engine;
+    let lease = engine.take_lease(PARTITION, "a worker", 60_000).await.unwrap().unwrap();
+    let hash = PartitionKeys(PARTITION).partition();
+    let load = async || {
+        engine.close_to_load(&lease, 1).await.unwrap();
+        engine.clear_partition(&lease, &[]).await.unwrap();
+        engine.write_partition(&lease, one_match()).await.unwrap();
+    };
+    load().await;
+    let steps: i64 = bed.raw.hget(&hash, "load_steps").await.unwrap();
+    for lost in [steps - 1, 0] {
+        let _: i64 = bed.raw.hset(&hash, ("load_steps", lost)).await.unwrap();
+        assert_eq!(done(engine.open_partition(&lease, 2).await), Expect::Fenced);
+    }
+    let _: i64 = bed.raw.hdel(&hash, "load_steps").await.unwrap();
+    assert_eq!(done(engine.open_partition(&lease, 2).await), Expect::Fenced);
+    load().await;
+    engine.open_partition(&lease, 2).await.unwrap();
+    assert!(!bed.hash(hash).await.contains_key("load_steps"));
+}
+
+/// A payment under way would else be 404 while its partition is loaded.
+#[tokio::test]
+async fn nobody_is_told_that_a_claim_of_a_closed_partition_is_gone() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Hold, Reserve, Request, Begin]).await;
+    let (engine, keys) = (&bed.engine, PartitionKeys(PARTITION));
+    let claim = || engine.claim(scene.me, scene.reservation);
+    assert!(claim().await.unwrap().is_some());
+    engine.close_partition(PARTITION).await.unwrap();
+    let _: i64 = bed.raw.del(keys.claims()).await.unwrap();
+    assert!(matches!(claim().await, Err(EngineError::NotLoaded)));
+    open_partition(engine, 2).await;
+    assert!(claim().await.unwrap().is_none());
 }
 
 #[tokio::test]
