@@ -297,7 +297,9 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     load_open: lua!(freeing "lib/fence.lua", "load_open.lua"),
     partition_halt: lua!(freeing "lib/fence.lua", "partition_halt.lua"),
     dead_letter_end: lua!(freeing "dead_letter_end.lua"),
-    deadline_end: lua!(freeing "lib/states.lua", "lib/record.lua", "deadline_end.lua"),
+    deadline_end: lua!(
+        freeing "lib/states.lua", "lib/record.lua", "lib/conduct.lua", "deadline_end.lua"
+    ),
     permit_take: lua!("permit_take.lua"),
     holder_keep: lua!("lib/clock.lua", "holder_keep.lua"),
     holder_end: lua!(freeing "holder_end.lua"),

@@ -49,8 +49,12 @@ pub async fn expire_until(
         let mut swept = sweep(engine, partition, &due).await?;
         ended += swept.ended;
         fault = swept.fault.take().or(fault);
-        let (kept, done): (Vec<Due>, Vec<Due>) =
-            due.into_iter().partition(|due| due.fields().any(|field| swept.kept.contains(field)));
+        let stays = |due: &Due| {
+            let still = |id| swept.closed.contains(&id);
+            due.fields().any(|field| swept.kept.contains(field))
+                || due.closed_match().is_some_and(still)
+        };
+        let (kept, done): (Vec<Due>, Vec<Due>) = due.into_iter().partition(stays);
         // Those that a failover has brought back stay, too, and are looked at in the next round.
         left += kept.len() + done.len();
         left -= forget(engine, partition, done).await?;
@@ -86,6 +90,9 @@ struct Swept {
     ended: usize,
     /// Fields with a claim that could not be ended, although its deadline has passed.
     kept: HashSet<String>,
+    /// Matches of which holds were ended, because their sale has ended. A failover may bring them
+    /// back, so they are looked at until there are none.
+    closed: HashSet<MatchId>,
     fault: Option<EngineError>,
 }
 
@@ -121,7 +128,11 @@ async fn sweep(engine: &Engine, partition: Partition, due: &[Due]) -> Result<Swe
         }
     }
     for id in due.iter().filter_map(Due::closed_match) {
-        all.ended += end_holds(engine, id).await?;
+        let ended = end_holds(engine, id).await?;
+        all.ended += ended;
+        if ended > 0 {
+            all.closed.insert(id);
+        }
     }
     Ok(all)
 }

@@ -1,6 +1,6 @@
 //! Deadlines: the worker forgets one when its claims have ended, and not before.
 
-use crate::support::engine::Step::{Begin, Forget, Hold, HoldLate, Request, Reserve};
+use crate::support::engine::Step::{Begin, Close, Forget, Hold, HoldLate, Request, Reserve};
 use crate::support::engine::{PARTITION, TestEngine};
 use grandstand::engine::command::PaymentOutcome;
 use grandstand::engine::error::EngineError;
@@ -45,12 +45,14 @@ async fn the_deadline_of_a_claim_that_has_come_back_is_not_forgotten() {
     let bed = TestEngine::start().await;
     let scene = bed.at(&[Hold]).await;
     let ahead = bed.engine.now_ms(PARTITION).await.unwrap() + 86_400_000;
+    // That of the hold, and later that of how the user has held seats.
     let due = bed.engine.due(PARTITION, ahead, 0, 10).await.unwrap();
     assert_eq!(bed.engine.forget_due(PARTITION, due.clone()).await.unwrap(), 0);
     bed.assert_sound().await;
     bed.engine.release(scene.id(), scene.me, scene.hold).await.unwrap();
-    assert_eq!(bed.engine.forget_due(PARTITION, due.clone()).await.unwrap(), due.len());
-    assert!(bed.engine.due(PARTITION, ahead, 0, 10).await.unwrap().is_empty());
+    assert_eq!(bed.engine.forget_due(PARTITION, due.clone()).await.unwrap(), 1);
+    let left = bed.engine.due(PARTITION, ahead, 0, 10).await.unwrap();
+    assert_eq!(left.iter().map(Due::at).collect::<Vec<_>>(), [due[1].at()]);
 }
 
 #[tokio::test]
@@ -59,8 +61,10 @@ async fn a_reservation_that_waits_again_has_a_deadline_again() {
     let scene = bed.at(&[Hold, Reserve, Request, Begin]).await;
     // While it is PAYING, a worker whose clock is ahead forgets its deadline.
     let ahead = bed.engine.now_ms(PARTITION).await.unwrap() + 86_400_000;
+    let due = async || bed.engine.due(PARTITION, ahead, 0, 10).await.unwrap().len();
+    let before = due().await;
     assert_eq!(expire_until(&bed.engine, PARTITION, ahead).await.unwrap(), 0);
-    assert!(bed.engine.due(PARTITION, ahead, 0, 10).await.unwrap().is_empty());
+    assert!(due().await < before, "how the user has held seats is not old yet");
     let declined = PaymentOutcome::Declined("NO".to_owned());
     let settled = bed.engine.settle_payment(&scene.attempt(1), declined).await;
     assert!(matches!(settled, Ok(Settled::Pending(_))), "{settled:?}");
@@ -69,4 +73,22 @@ async fn a_reservation_that_waits_again_has_a_deadline_again() {
     let (id, me, mine) = (scene.id(), scene.me, scene.reservation);
     bed.engine.extend_reservation(id, me, mine, 86_400_000).await.unwrap();
     bed.assert_sound().await;
+}
+
+/// It is looked at until there is no hold left, because a failover may bring some back.
+#[tokio::test]
+async fn the_end_of_a_sale_stays_until_its_holds_have_ended() {
+    let bed = TestEngine::start().await;
+    let scene = bed.at(&[Hold, Close]).await;
+    let has_end = async || {
+        let now = bed.engine.now_ms(PARTITION).await.unwrap();
+        let due = bed.engine.due(PARTITION, now, 0, 10).await.unwrap();
+        due.iter().any(|due| due.closed_match() == Some(scene.id()))
+    };
+    assert!(has_end().await);
+    assert_eq!(expire_due(&bed.engine, PARTITION).await.unwrap(), 1);
+    assert!(has_end().await);
+    assert_eq!(expire_due(&bed.engine, PARTITION).await.unwrap(), 0);
+    assert!(!has_end().await);
+    assert_eq!(bed.seats(scene.id()).await, "");
 }
