@@ -60,7 +60,7 @@ impl Engine {
         cursor: Option<String>,
     ) -> Result<(Vec<Claim>, Option<String>), EngineError> {
         let key = PartitionKeys(partition).claims();
-        let (page, next) = self.page(partition, key, cursor).await?;
+        let (page, next) = page(&self.client(partition)?, key, cursor).await?;
         let claims = page.iter().flat_map(|(field, text)| readable(field, Some(text)));
         Ok((claims.collect(), next))
     }
@@ -71,25 +71,11 @@ impl Engine {
         id: MatchId,
         cursor: Option<String>,
     ) -> Result<(Vec<(SeatId, String)>, Option<String>), EngineError> {
-        let (page, next) = self.page(id.partition(), MatchKeys(id).seats(), cursor).await?;
+        let client = self.client(id.partition())?;
+        let (page, next) = page(&client, MatchKeys(id).seats(), cursor).await?;
         let seats =
             page.into_iter().filter_map(|(seat, value)| Some((SeatId(seat.parse().ok()?), value)));
         Ok((seats.collect(), next))
-    }
-
-    async fn page(
-        &self,
-        partition: Partition,
-        key: String,
-        cursor: Option<String>,
-    ) -> Result<(Vec<(String, String)>, Option<String>), EngineError> {
-        let command = CustomCommand::new_static("HSCAN", ClusterHash::FirstKey, false);
-        let cursor = cursor.unwrap_or_else(|| "0".to_owned());
-        let arguments = vec![key, cursor, "COUNT".to_owned(), PAGE_FIELDS.to_owned()];
-        let (next, page): (String, Vec<String>) =
-            self.client(partition)?.custom(command, arguments).await?;
-        let pairs = page.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
-        Ok((pairs.collect(), (next != "0").then_some(next)))
     }
 
     async fn scan(
@@ -97,9 +83,11 @@ impl Engine {
         partition: Partition,
         key: String,
     ) -> Result<Vec<(String, String)>, EngineError> {
+        // One server: the cursor of another one leaves fields out.
+        let client = self.client(partition)?;
         let (mut found, mut cursor) = (Vec::new(), None);
         loop {
-            let (page, next) = self.page(partition, key.clone(), cursor).await?;
+            let (page, next) = page(&client, key.clone(), cursor).await?;
             found.extend(page);
             cursor = next;
             if cursor.is_none() {
@@ -110,4 +98,18 @@ impl Engine {
             }
         }
     }
+}
+
+/// A page of a hash, and the cursor of the next one.
+async fn page(
+    client: &Client,
+    key: String,
+    cursor: Option<String>,
+) -> Result<(Vec<(String, String)>, Option<String>), EngineError> {
+    let command = CustomCommand::new_static("HSCAN", ClusterHash::FirstKey, false);
+    let cursor = cursor.unwrap_or_else(|| "0".to_owned());
+    let arguments = vec![key, cursor, "COUNT".to_owned(), PAGE_FIELDS.to_owned()];
+    let (next, page): (String, Vec<String>) = client.custom(command, arguments).await?;
+    let pairs = page.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+    Ok((pairs.collect(), (next != "0").then_some(next)))
 }

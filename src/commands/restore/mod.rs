@@ -62,6 +62,11 @@ pub async fn restore(
             what: format!("PostgreSQL had the journal up to {known} and has {found}"),
         });
         let plan = plan_of(services, partition, known).await?;
+        // What Redis lost meanwhile would be written as deleted.
+        anyhow::ensure!(
+            positions(services, partition).await? == Some((known, position)),
+            "partition {partition} has changed during the restore; run it again"
+        );
         restored.lines.extend(plan.lines);
         if !dry_run {
             services.store.install(services.engine.partition_count()).await?;
