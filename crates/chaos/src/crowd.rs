@@ -77,7 +77,8 @@ pub(crate) fn overload(sale: &Sale) -> Vec<JoinHandle<()>> {
         let sale = sale.clone();
         tokio::spawn(async move {
             let person = &sale.people[PEOPLE + 1 + n % CROWD];
-            let mut rng = Rng::with_seed(n as u64);
+            // Each crowd of a run has keys of its own.
+            let mut rng = Rng::with_seed(sale.history.now().as_millis() as u64 * 1_000 + n as u64);
             loop {
                 let (fixture, rng) = (sale.current_without_queue(), rng.fork());
                 Visit { person, fixture, sale: &sale, rng }.hold_and_release().await;
