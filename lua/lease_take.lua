@@ -4,7 +4,7 @@
 -- Replies: mine other
 -- Cost: O(1)
 -- No lease is longer than this: that of a worker that loads a partition has 10 s. One that seems
--- longer was made before the clock of Redis went back, or is in a file from a time when it was fast.
+-- longer was made before the clock of Redis went back, or while it was fast.
 local LEASE_MAX_MS = 12000
 
 local owner = redis.call('GET', KEYS[1])

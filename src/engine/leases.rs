@@ -198,8 +198,8 @@ impl Engine {
     /// Opens a partition under an epoch. From here on it counts as loaded.
     ///
     /// # Errors
-    /// `Fenced` when the lease has ended, another worker has opened the partition, or a failover has
-    /// lost a step of the load.
+    /// `Fenced` when the lease has ended, another worker has opened the partition, or a failover
+    /// has lost a step of the load.
     pub async fn open_partition(&self, lease: &Lease, epoch: u64) -> Result<(), EngineError> {
         let arguments = vec![
             lease.token.clone(),

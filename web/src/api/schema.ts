@@ -7941,7 +7941,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Not needed, and not used. Seats that are on sale already stay so, and the response is the same. */
+                /** @description Not needed, and not used. The response is the same until somebody wants one of the seats. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -13708,7 +13708,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Not needed, and not used. Each log-in begins a session of its own. */
+                /** @description Not needed, and not used. Each log-in begins a session of its own; a code works once. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -15468,7 +15468,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Not needed, and not used. The same refresh token gives a pair again within 10 seconds. */
+                /** @description Not needed, and not used. The same refresh token gives a pair again within a minute. */
                 "Idempotency-Key"?: string;
             };
             path?: never;

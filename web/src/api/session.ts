@@ -140,7 +140,7 @@ async function renew(): Promise<boolean> {
   try {
     // A second try is harmless, because a rotated token works for a minute (`REFRESH_GRACE_MS` of
     // the server). All tries end well before.
-    const options = { method: 'POST', harmless: true, timeoutMs: REFRESH_TIMEOUT_MS };
+    const options: RequestOptions = { method: 'POST', harmless: true, timeoutMs: REFRESH_TIMEOUT_MS };
     await keep(await request<Tokens>('/api/users/refresh', options));
     return true;
   } catch (error) {
