@@ -87,7 +87,10 @@ async fn load(engine: &Engine, fixture: Match) {
     let lease = engine.take_lease(PARTITION, "bench", 60_000).await.expect("a reply");
     let lease = lease.expect("a partition that nobody owns");
     let load = only(fixture);
-    engine.clear_partition(&lease, &load.matches).await.expect("an empty partition");
+    engine
+        .clear_partition(&lease, &load.matches, &load.accounts)
+        .await
+        .expect("an empty partition");
     engine.write_partition(&lease, load).await.expect("a partition");
     engine.open_partition(&lease, 1).await.expect("an open partition");
     engine.end_lease(&lease).await.expect("a reply");

@@ -78,7 +78,7 @@ impl Engine {
         Ok((seats.collect(), next))
     }
 
-    async fn scan(
+    pub(super) async fn scan(
         &self,
         partition: Partition,
         key: String,

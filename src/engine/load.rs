@@ -13,10 +13,10 @@ use crate::domain::seat::join_seats;
 use crate::engine::Engine;
 use crate::engine::check_ins;
 use crate::engine::claim_fields::ClaimFields;
-use crate::engine::document::encode;
+use crate::engine::document::{decode, encode};
 use crate::engine::error::EngineError;
 use crate::engine::leases::Lease;
-use crate::redis::keys::{MatchKeys, PartitionKeys};
+use crate::redis::keys::{MatchKeys, PartitionKeys, sessions};
 use fred::prelude::*;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::{HashMap, HashSet};
@@ -95,7 +95,9 @@ impl Engine {
     }
 
     /// Deletes the keys of a closed partition: those of an earlier load that did not end, of a lost
-    /// part of the journal, and of matches that PostgreSQL does not have.
+    /// part of the journal, and of matches that PostgreSQL does not have. Sessions stay, but for
+    /// those of accounts of which Redis has another version than `accounts`: a new password that
+    /// Redis has lost may have ended them.
     ///
     /// # Errors
     /// `Fenced` when the lease has ended, or the partition is open.
@@ -103,6 +105,7 @@ impl Engine {
         &self,
         lease: &Lease,
         matches: &[Match],
+        accounts: &[Account],
     ) -> Result<(), EngineError> {
         let keys = PartitionKeys(lease.partition);
         let known: Vec<String> = self.client(lease.partition)?.hkeys(keys.matches()).await?;
@@ -112,7 +115,13 @@ impl Engine {
         // The list of matches is deleted last, because it names the other keys to delete.
         gone.extend([keys.claims(), keys.due(), keys.journal(), keys.persisted()]);
         gone.extend([keys.accounts(), keys.sites(), keys.matches()]);
-        self.load_clear(lease, &gone).await
+        let kept: HashSet<_> = accounts.iter().map(|it| (it.id, it.version)).collect();
+        let has = self.scan(lease.partition, keys.accounts()).await?;
+        let has = has.iter().filter_map(|(_, text)| decode::<Account>(text).ok());
+        let changed = has.filter(|account| !kept.contains(&(account.id, account.version)));
+        let mut all: Vec<String> = changed.map(|account| sessions(account.id)).collect();
+        all.append(&mut gone);
+        self.load_clear(lease, &all).await
     }
 
     /// Writes the fields of one hash, with a few thousand in flight.

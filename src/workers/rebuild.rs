@@ -149,7 +149,7 @@ impl Workers {
         self.store.begin_epoch(partition, epoch).await?;
         let load = self.read_kept(partition).await?;
         failpoint::reached("load.clear");
-        self.engine.clear_partition(lease, &load.matches).await?;
+        self.engine.clear_partition(lease, &load.matches, &load.accounts).await?;
         failpoint::reached("load.write");
         self.engine.write_partition(lease, load).await?;
         self.store.install(self.engine.partition_count()).await?;

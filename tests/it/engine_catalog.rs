@@ -195,7 +195,7 @@ async fn a_load_that_has_lost_a_step_is_not_opened() {
     let hash = PartitionKeys(PARTITION).partition();
     let load = async || {
         engine.close_to_load(&lease, 1).await.unwrap();
-        engine.clear_partition(&lease, &[]).await.unwrap();
+        engine.clear_partition(&lease, &[], &[]).await.unwrap();
         engine.write_partition(&lease, one_match()).await.unwrap();
     };
     load().await;
@@ -239,11 +239,11 @@ async fn a_worker_without_the_lease_writes_nothing() {
     assert_eq!(done(engine.announce(&stale, newest, &[]).await), Expect::Fenced);
     assert_eq!(done(engine.halt(&stale, Some("lost")).await), Expect::Fenced);
     assert_eq!(done(engine.close_to_load(&stale, 1).await), Expect::Fenced);
-    assert_eq!(done(engine.clear_partition(&stale, &[]).await), Expect::Fenced);
+    assert_eq!(done(engine.clear_partition(&stale, &[], &[]).await), Expect::Fenced);
     assert_eq!(done(engine.write_partition(&stale, one_match()).await), Expect::Fenced);
     assert_eq!(done(engine.open_partition(&stale, 9).await), Expect::Fenced);
     // Not even the owner loads into a partition that is open.
-    assert_eq!(done(engine.clear_partition(&owner, &[]).await), Expect::Fenced);
+    assert_eq!(done(engine.clear_partition(&owner, &[], &[]).await), Expect::Fenced);
     assert_eq!(done(engine.write_partition(&owner, one_match()).await), Expect::Fenced);
     assert_eq!(done(engine.open_partition(&owner, 9).await), Expect::Fenced);
     assert_eq!(bed.everything().await, before);

@@ -26,6 +26,25 @@ fn session(account: &Account, id: SessionId, number: u32) -> NewSession<'_> {
     NewSession { id, account, token_hash, ttl_ms: 60_000, from, oldest_ends: None }
 }
 
+/// PostgreSQL has a new password that Redis has lost, and with it the end of the sessions.
+#[tokio::test]
+async fn sessions_of_an_account_that_redis_has_in_an_older_version_end_with_a_load() {
+    let bed = TestEngine::start().await;
+    let engine = &bed.engine;
+    let (same, changed) =
+        (stored(&bed, "a@test.example").await, stored(&bed, "b@test.example").await);
+    let ids = [SessionId::new(PARTITION), SessionId::new(PARTITION)];
+    for (account, id) in [&same, &changed].into_iter().zip(ids) {
+        engine.start_session(session(account, id, 1)).await.unwrap();
+    }
+    let lease = engine.take_lease(PARTITION, "a worker", 60_000).await.unwrap().unwrap();
+    engine.close_to_load(&lease, 1).await.unwrap();
+    let kept = [same.clone(), Account { version: changed.version + 1, ..changed.clone() }];
+    engine.clear_partition(&lease, &[], &kept).await.unwrap();
+    assert!(engine.has_session(same.id, ids[0]).await.unwrap());
+    assert!(!engine.has_session(changed.id, ids[1]).await.unwrap());
+}
+
 async fn notices(bed: &TestEngine) -> u64 {
     bed.raw.xlen(PartitionKeys(PARTITION).notices()).await.unwrap()
 }
