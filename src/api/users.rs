@@ -242,8 +242,8 @@ pub async fn account_with_password(
 }
 
 /// Exchanges the refresh token for new tokens. Without a body, the token is that of the cookie. A
-/// token may be used again for 10 s after its first use, because the response may be lost and there
-/// may be a second tab. Later use ends the session.
+/// token may be used again for a minute after its first use, because the response may be lost and
+/// there may be a second tab. Later use ends the session.
 #[utoipa::path(post, path = "/api/users/refresh",
     operation_id = "refreshSession", tag = "users", request_body = Option<RefreshInput>,
     responses((status = 200, body = Envelope<SessionView>)),

@@ -1373,8 +1373,8 @@ export interface paths {
         put?: never;
         /**
          * Exchanges the refresh token for new tokens. Without a body, the token is that of the cookie. A
-         *     token may be used again for 10 s after its first use, because the response may be lost and there
-         *     may be a second tab. Later use ends the session.
+         *     token may be used again for a minute after its first use, because the response may be lost and
+         *     there may be a second tab. Later use ends the session.
          */
         post: operations["refreshSession"];
         delete?: never;
