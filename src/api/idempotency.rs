@@ -27,7 +27,7 @@ pub const WITHOUT_KEY: &[(&str, &str)] = &[
     ("requestPasswordReset", "A repeated call sends another mail, and only its link works then."),
     ("resetPassword", "After the first call has set the password, the others are 409."),
     ("requestEmailVerification", "A repeated call sends another mail, and only its link works."),
-    ("verifyEmail", "After the first call has verified the e-mail, the others are 409."),
+    ("verifyEmail", "A repeated call is 204, too, as long as the link is valid."),
     ("joinQueue", "A repeated call gets the same place again."),
     ("holdSeat", "A repeated call is 409 `ALREADY_HELD` with the `holdId` of the first."),
     ("releaseSeat", "A repeated call is 204 again."),

@@ -130,8 +130,9 @@ pub async fn request_verification(
     Ok(Accepted(Nothing))
 }
 
-/// Verifies an e-mail with the token of a link. The link works once, for ten minutes. Access tokens
-/// from before are refused; a refresh brings one that says `emailVerified`.
+/// Verifies an e-mail with the token of a link. The link works for ten minutes; a second call with
+/// it is 204, too, and changes nothing. Access tokens from before the first one are refused; a
+/// refresh brings one that says `emailVerified`.
 #[utoipa::path(post, path = "/api/users/email-verification/confirm",
     operation_id = "verifyEmail", tag = "users", request_body = VerificationInput,
     responses((status = 204)),
@@ -141,8 +142,10 @@ pub async fn verify(
     Caller(address): Caller,
     input: Input<VerificationInput>,
 ) -> ApiResult<NoContent> {
-    let token = input.value.token;
-    let before = account_of(&services, MailKind::Verification, &token).await?;
+    let before = account_of(&services, MailKind::Verification, &input.value.token).await?;
+    if before.email_verified {
+        return Ok(NoContent);
+    }
     let after = Account { email_verified: true, ..before.clone() };
     // Only the owner reads the mails of this address.
     let entry = entry(
@@ -152,10 +155,10 @@ pub async fn verify(
         account_target(before.id),
     );
     let trail = services.noted(entry, before.id.partition());
-    let token = Some((MailKind::Verification, token_hash(&token)));
     let ending = EndSessions::None;
-    let change = AccountChange { before: &before, after: Some(&after), ending, token, trail };
-    use_up(&services, change).await
+    let change = AccountChange { before: &before, after: Some(&after), ending, token: None, trail };
+    change_account(&services, change).await?;
+    Ok(NoContent)
 }
 
 /// The account whose owner got this token by mail.

@@ -127,8 +127,9 @@ async fn an_email_is_verified_by_a_link_out_of_a_file() {
     let reset = json!({"token": token, "newPassword": "a new password"});
     let wrong = guest.post("/api/users/password-reset/confirm", &reset).await;
     wrong.refused(409, "LINK_EXPIRED");
-    guest.post("/api/users/email-verification/confirm", &body).await.expect(204);
-    guest.post("/api/users/email-verification/confirm", &body).await.refused(409, "LINK_EXPIRED");
+    for _ in 0..2 {
+        guest.post("/api/users/email-verification/confirm", &body).await.expect(204);
+    }
     fan.get("/api/users/me").await.refused(401, "UNAUTHORIZED");
     let refresh = json!({"refreshToken": session["refreshToken"]});
     let session = guest.post("/api/users/refresh", &refresh).await.expect(200);
@@ -140,7 +141,7 @@ async fn an_email_is_verified_by_a_link_out_of_a_file() {
     eventually("the trail has it", async || {
         let path = format!("/api/admin/audit?act=EMAIL_VERIFIED&target=account/{user}");
         let page = admin.get(&path).await;
-        // The act that the refused use of the link asked for is not in it.
+        // Once: the second call has changed nothing.
         let entries = page.body["data"]["entries"].as_array()?;
         (entries.len() == 1 && entries[0]["actor"] == user).then_some(())
     })

@@ -1166,8 +1166,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Verifies an e-mail with the token of a link. The link works once, for ten minutes. Access tokens
-         *     from before are refused; a refresh brings one that says `emailVerified`.
+         * Verifies an e-mail with the token of a link. The link works for ten minutes; a second call with
+         *     it is 204, too, and changes nothing. Access tokens from before the first one are refused; a
+         *     refresh brings one that says `emailVerified`.
          */
         post: operations["verifyEmail"];
         delete?: never;
@@ -13586,7 +13587,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Not needed, and not used. After the first call has verified the e-mail, the others are 409. */
+                /** @description Not needed, and not used. A repeated call is 204, too, as long as the link is valid. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
