@@ -12,7 +12,7 @@ use futures::future::join_all;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// The time between two searches for matches that are over. Nobody waits for them.
@@ -22,9 +22,23 @@ const RECORDS_PER_STEP: usize = 96;
 /// The pause between two steps. It leaves most of the time of Redis to the commands of buyers.
 const STEP_PAUSE: Duration = Duration::from_millis(5);
 
-/// The matches that this process has removed from Redis, or found removed.
+/// A match that was removed is looked at again after this time, because a failover may have brought
+/// it back. That reads all claims of its partition.
+const RETIRED_AGE_MAX: Duration = Duration::from_secs(3600);
+
+/// The matches that this process has removed from Redis, or found removed, and when.
 #[derive(Debug, Default)]
-pub struct Retired(Mutex<HashSet<MatchId>>);
+pub struct Retired(Mutex<HashMap<MatchId, Instant>>);
+
+impl Retired {
+    fn add(&self, id: MatchId, now: Instant) {
+        self.0.lock().insert(id, now);
+    }
+
+    fn has(&self, id: MatchId, now: Instant) -> bool {
+        self.0.lock().get(&id).is_some_and(|at| now < *at + RETIRED_AGE_MAX)
+    }
+}
 
 impl Workers {
     /// Retires matches, while this worker owns the partition.
@@ -69,7 +83,7 @@ impl Workers {
         for (id, fixture) in over.iter().filter(|(id, _)| !open.contains(*id)) {
             if archived.contains(id) {
                 self.engine.clear_match(*id).await?;
-                self.retired.0.lock().insert(*id);
+                self.retired.add(*id, Instant::now());
                 left += 1;
             } else if !fixture.archived && !self.store.is_unsettled(*id).await? {
                 self.archive(*id, fixture.version).await?;
@@ -93,8 +107,8 @@ impl Workers {
             .filter(|fixture| fixture.starts_at.as_millisecond() + self.keep_match_ms <= now)
             .map(|fixture| (fixture.id, fixture))
             .collect();
-        let retired = self.retired.0.lock();
-        over.retain(|id, _| !retired.contains(id));
+        let looked_at = Instant::now();
+        over.retain(|id, _| !self.retired.has(*id, looked_at));
         Ok(over)
     }
 
@@ -146,5 +160,19 @@ impl Workers {
             Err(error) => return Err(error.into()),
         }
         Ok(self.catalog.refresh_match(id).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_match_that_was_removed_is_looked_at_again_after_an_hour() {
+        let (retired, id, now) = (Retired::default(), MatchId::new(Partition(0)), Instant::now());
+        assert!(!retired.has(id, now));
+        retired.add(id, now);
+        assert!(retired.has(id, now + RETIRED_AGE_MAX - Duration::from_millis(1)));
+        assert!(!retired.has(id, now + RETIRED_AGE_MAX));
     }
 }
