@@ -21,6 +21,7 @@ mod outage;
 mod partition;
 mod queue;
 mod sale_times;
+mod second_sale;
 mod sleeper;
 mod slow_reader;
 mod stream;
@@ -141,8 +142,9 @@ async fn ask_all(hall: &Hall, world: &World, known: usize) -> Vec<Violation> {
         (21, "late entries", played!(journal::late_entries(hall, world))),
         (21, "a refused entry", played!(outage::refused_entry(hall, world))),
     ];
-    let last: [Question<'_>; 10] = [
+    let last: [Question<'_>; 11] = [
         (34, "without workers", played!(without_workers())),
+        (1, "a second sale", played!(second_sale::second_sale(hall, world))),
         (18, "lost entries", played!(streams::lost_entries(hall, world))),
         (3, "without PostgreSQL", played!(outage::without_postgres(hall, world))),
         (3, "an old commit", played!(zombies::old_commit(hall, world))),

@@ -70,6 +70,19 @@ impl Partition {
         self.ask("HSET", "claims", &[&record.field, &text]).await.map(drop)
     }
 
+    /// Redis forgets a record.
+    pub(super) async fn remove(&self, record: &Record) -> Verdict {
+        let text = self.ask("HGET", "claims", &[&record.field]).await?.text();
+        let rest: Vec<&str> = text.lines().filter(|line| *line != record.line).collect();
+        match rest[..] {
+            [] => self.ask("HDEL", "claims", &[&record.field]).await.map(drop),
+            _ => {
+                let text = rest.join("\n");
+                self.ask("HSET", "claims", &[&record.field, &text]).await.map(drop)
+            }
+        }
+    }
+
     /// Deletes the newest entry of the journal that is about this reservation.
     pub(super) async fn lose_entry(&self, reservation: &str) -> Verdict {
         let newest = self.ask("XREVRANGE", "journal", &["+", "-", "COUNT", NEWEST]).await?;
