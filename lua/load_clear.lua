@@ -7,7 +7,7 @@
 if fenced(KEYS[1], ARGV[1]) then return 'fenced' end
 if redis.call('HEXISTS', KEYS[2], 'layout') == 1 then return 'open' end
 -- all checked: write
-if ARGV[2] ~= '' then redis.call('HSET', KEYS[2], 'load_steps', ARGV[2]) end
-redis.call('HINCRBY', KEYS[2], 'load_steps', 1)
+local steps = ARGV[2] ~= '' and ARGV[2] or redis.call('HGET', KEYS[2], 'load_steps') or 0
+redis.call('HSET', KEYS[2], 'load_steps', string.format('%.0f', steps + 1))
 redis.call('UNLINK', unpack(KEYS, 3))
 return 'cleared'

@@ -6,6 +6,7 @@
 if fenced(KEYS[1], ARGV[1]) then return 'fenced' end
 if redis.call('HEXISTS', KEYS[2], 'layout') == 1 then return 'open' end
 -- all checked: write
-redis.call('HINCRBY', KEYS[2], 'load_steps', 1)
+local steps = redis.call('HGET', KEYS[2], 'load_steps') or 0
+redis.call('HSET', KEYS[2], 'load_steps', string.format('%.0f', steps + 1))
 redis.call('HSET', KEYS[3], unpack(ARGV, 2))
 return 'put'

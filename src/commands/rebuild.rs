@@ -10,8 +10,10 @@ use grandstand_embedded::tell;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// The lease of this process while it loads a partition. It must be longer than the load.
-const LEASE_MS: u64 = 60_000;
+/// The lease of this process while it loads a partition, and how often it is renewed. Workers end a
+/// lease that is longer than 12 s.
+const LEASE_MS: u64 = 10_000;
+const RENEW_INTERVAL: Duration = Duration::from_secs(2);
 /// A partition must be loaded within this timeout. The worker that owns it notices within a second
 /// that it was closed.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,7 +38,17 @@ pub async fn rebuild(settings: &Settings, only: Option<u16>) -> anyhow::Result<u
         while services.engine.epoch(partition).await?.is_none() {
             let lease = services.engine.take_lease(partition, &workers.name, LEASE_MS).await?;
             if let Some(lease) = lease {
-                let loaded = workers.load_once(&journal, &lease).await;
+                let renewed = async {
+                    loop {
+                        tokio::time::sleep(RENEW_INTERVAL).await;
+                        // The scripts of the load notice when the lease has ended.
+                        let _ = services.engine.renew_lease(&lease).await;
+                    }
+                };
+                let loaded = tokio::select! {
+                    loaded = workers.load_once(&journal, &lease) => loaded,
+                    () = renewed => unreachable!("it renews until the load has ended"),
+                };
                 services.engine.end_lease(&lease).await?;
                 loaded?;
             }

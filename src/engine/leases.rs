@@ -161,8 +161,8 @@ impl Engine {
         lease: &Lease,
         keys: &[String],
     ) -> Result<(), EngineError> {
-        // Any number that no earlier load has left there. Redis has numbers of 63 bits.
-        let mut first = getrandom::u64().map_err(|error| bad(&error.to_string()))? >> 2;
+        // Any number that no earlier load has left there. Lua has whole numbers of 53 bits.
+        let mut first = getrandom::u64().map_err(|error| bad(&error.to_string()))? >> 12;
         lease.load_steps.store(first, Ordering::Relaxed);
         // Lua's stack takes fewer than 8,000 values.
         for keys in keys.chunks(5000) {
