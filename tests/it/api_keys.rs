@@ -174,7 +174,9 @@ async fn routes_without_a_use_for_a_key_check_it_and_do_what_they_say() {
     assert_eq!(held["holdId"], first.expect(200)["holdId"]);
     let (first, second) = twice(&fan, &format!("{seat}/release"), &json!({})).await;
     assert_eq!((first.status, second.status), (204, 204));
-    admin.patch(&format!("{path}/queue"), &json!({"enabled": true})).await.expect(200);
+    // Nobody is let in meanwhile, because a fan who is in has no ticket any more.
+    let queue = json!({"enabled": true, "paused": true});
+    admin.patch(&format!("{path}/queue"), &queue).await.expect(200);
     let (first, second) = twice(&fan, &fixture.path("/queue"), &json!(null)).await;
     assert_eq!(first.expect(201)["ticket"], second.expect(201)["ticket"]);
     let (first, second) = twice(&admin, &format!("{path}/close"), &json!({})).await;

@@ -5,18 +5,16 @@
 use crate::support::client::Client;
 use crate::support::flood::{Flood, Flooded, flood};
 use crate::support::node::ADMIN;
-use crate::support::rude::Victim;
+use crate::support::rude::{Victim, p99_max};
 use axum::http::{HeaderValue, Request};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
 /// How long a connection may flood. The machine of a test is busy, and the node is not optimized.
-const END_MAX: Duration = Duration::from_secs(15);
+const END_MAX: Duration = Duration::from_secs(40);
 /// The most bytes of a flood: what the node reads of it, and what the buffers of the kernel hold.
 const BYTES_MAX: usize = 8 << 20;
 const MEMORY_MAX: u64 = 50 << 20;
-/// The same as that of `rude_clients`.
-const P99_MAX: Duration = Duration::from_secs(3);
 
 /// These many connections flood at once, each again and again for `time`.
 async fn flooded(victim: &Victim, kind: Flood, connections: usize, time: Duration) {
@@ -42,7 +40,7 @@ async fn flooded(victim: &Victim, kind: Flood, connections: usize, time: Duratio
     println!("{connections} of {kind:?}: {bytes} bytes, {longest:?}, {megabytes} MB, p99 {p99:?}");
     assert!(bytes <= BYTES_MAX, "{kind:?}: {bytes} bytes");
     assert!(seen.memory <= MEMORY_MAX, "{kind:?}: {megabytes} MB");
-    assert!(!seen.times.is_empty() && p99 <= P99_MAX, "{kind:?}: {p99:?}");
+    assert!(!seen.times.is_empty() && p99 <= p99_max(), "{kind:?}: {p99:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

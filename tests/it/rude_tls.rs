@@ -2,7 +2,7 @@
 //! of HTTP, so each of them costs the node more than without it.
 
 use crate::support::certificates::Authority;
-use crate::support::rude::{Http2, Victim, p99_max};
+use crate::support::rude::{Http2, Victim, is_release, p99_max};
 use crate::tls::browser;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -18,12 +18,15 @@ const CLIENTS_HTTP2: usize = 120;
 const STREAMS: usize = 100;
 /// The plan is longer than this.
 const PLAN_BYTES_MIN: usize = 180_000;
-/// The most memory for each of them, in bytes: twice of what was measured.
+/// The most memory for each of them, in bytes: about twice of what was measured, for a release
+/// build and for one that is not optimized. The plans that each of them asked for over HTTP/2 would
+/// be 18 MB.
 const MEMORY_PER_CLIENT: u64 = 192 << 10;
+const MEMORY_PER_CLIENT_DEBUG: u64 = 512 << 10;
 /// What the kernel has kept of a response comes within this time.
 const REST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How soon they all have lost their connections.
-const END_MAX: Duration = Duration::from_secs(40);
+const END_MAX: Duration = Duration::from_secs(90);
 
 async fn connect(victim: &Victim, connector: &TlsConnector, number: usize) -> TlsStream<TcpStream> {
     let name = ServerName::try_from("localhost").unwrap();
@@ -99,7 +102,8 @@ async fn stalled(protocol: &str, clients: usize) {
     let ((), seen) = victim.others_during(crowd).await;
     let (p99, each) = (seen.p99(), seen.memory / clients as u64);
     println!("{clients} inside TLS with {protocol}: {} KiB each, p99 {p99:?}", each >> 10);
-    assert!(each <= MEMORY_PER_CLIENT, "{protocol}: {} KiB for each client", each >> 10);
+    let most = if is_release() { MEMORY_PER_CLIENT } else { MEMORY_PER_CLIENT_DEBUG };
+    assert!(each <= most, "{protocol}: {} KiB for each client", each >> 10);
     assert!(seen.times.len() >= 10 && p99 <= p99_max(), "{p99:?} {}", seen.times.len());
     victim.finish().await;
 }

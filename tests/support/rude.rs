@@ -1,9 +1,10 @@
 //! Clients that do harm, and the node that they do it to. It is a process of its own, so that its
 //! memory can be measured.
 
-use crate::support::client::{Client, plain_http};
+use crate::support::client::{Answer, Client, plain_http};
 use crate::support::node::{TestMatch, TestNode};
 use bytes::Bytes;
+use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, 
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Child;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use uuid::Uuid;
 
 /// The pause of a fan between two turns. Each has two calls that change seats, and ten per second
 /// are allowed.
@@ -32,11 +34,15 @@ pub struct Victim {
     _place: SemaphorePermit<'static>,
 }
 
-/// The most time for 99 % of the calls of other people: that of a node which is not optimized, on
-/// a busy machine, and what is promised, for a release build (`GRANDSTAND_BIN`).
+/// Whether the node is a release build (`GRANDSTAND_BIN`), for which the figures are promised. One
+/// that is not optimized, on a busy machine, only has to show that a limit is there at all.
+pub fn is_release() -> bool {
+    std::env::var_os("GRANDSTAND_BIN").is_some()
+}
+
+/// The most time for 99 % of the calls of other people.
 pub fn p99_max() -> Duration {
-    let release = std::env::var_os("GRANDSTAND_BIN").is_some();
-    if release { Duration::from_millis(50) } else { Duration::from_secs(3) }
+    if is_release() { Duration::from_millis(50) } else { Duration::from_secs(10) }
 }
 
 /// What the people saw while somebody did harm.
@@ -53,6 +59,18 @@ impl Seen {
         let mut times = self.times.clone();
         times.sort_unstable();
         times.get((times.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
+    }
+}
+
+/// A call that is repeated while the response says that seats can't be reached, as a fan does. The
+/// time of all its attempts counts.
+async fn repeated(call: impl AsyncFn() -> Answer) -> Answer {
+    loop {
+        let answer = call().await;
+        if answer.status != 503 {
+            return answer;
+        }
+        tokio::time::sleep(TURN_PAUSE).await;
     }
 }
 
@@ -98,10 +116,13 @@ impl Victim {
         let plan = self.fan.get(&self.plan).await;
         assert_eq!(plan.status, 200, "{}", plan.body);
         let looked = begun.elapsed();
-        let hold = self.fan.hold(&self.fixture.id, &[1]).await.expect(201);
+        let (holds, body) = (self.fixture.path("/holds"), json!({"seatIds": [1]}));
+        let key = Uuid::now_v7().to_string();
+        let hold = repeated(async || self.fan.post_with_key(&holds, &body, &key).await).await;
+        let hold = hold.expect(201);
         let held = begun.elapsed();
         let path = self.fixture.path(&format!("/holds/{}", hold["holdId"].as_str().unwrap()));
-        self.fan.delete(&path).await.expect(204);
+        repeated(async || self.fan.delete(&path).await).await.expect(204);
         [looked, held - looked, begun.elapsed() - held]
     }
 
