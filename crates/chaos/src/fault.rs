@@ -71,7 +71,7 @@ pub(crate) enum Wire {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Kind {
-    /// One server, with a proxy before each connection, and a disk that can lose power.
+    /// One server, with a proxy before each connection.
     Single,
     /// A master, two replicas and three Sentinels, with proxies before all of them.
     Sentinel,
@@ -107,9 +107,10 @@ pub(crate) enum Fault {
     RedisWire(Role, Wire),
     /// `kill -9` of a Sentinel, and a restart at the end.
     KillSentinel(usize),
-    /// What was not on the disk is lost.
+    /// A Redis (or a master) dies, and what was not on its disk is lost. It is started again at the
+    /// end, which may be before a replica has taken its place.
     RedisLosesPower,
-    /// The machine of Redis gets another disk, which is empty.
+    /// The same, and its machine gets another disk, which is empty.
     RedisLosesDisk,
     FlushAll,
     FlushFunctions,
@@ -191,7 +192,7 @@ impl Fault {
     /// of the old one. A cluster does not notice it.
     pub(crate) fn redis_forgets(&self, servers: Kind, always: bool) -> bool {
         match self {
-            Self::RedisLosesPower | Self::RedisDiskFull => !always,
+            Self::RedisLosesPower | Self::RedisDiskFull => servers != Kind::Single || !always,
             Self::KillRedis | Self::FreezeRedis => servers != Kind::Single,
             Self::RedisWire(Role::Master, _) => servers == Kind::Sentinel,
             Self::RedisLosesDisk

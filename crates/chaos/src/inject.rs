@@ -8,7 +8,8 @@ use crate::schedule::{PARTITIONS, Schedule, Step};
 use crate::servers::Servers;
 use crate::world::World;
 use anyhow::{Context as _, Result, bail};
-use grandstand_embedded::PrivatePostgres;
+use grandstand_embedded::{PrivatePostgres, PrivateRedis};
+use grandstand_faults::machine::Machine;
 use grandstand_faults::proxy::Proxy;
 use grandstand_faults::wire::ask;
 use std::collections::{BTreeSet, HashMap};
@@ -93,6 +94,11 @@ pub(crate) async fn concerned(
         | Fault::KillReplica
         | Fault::FreezeRedis
         | Fault::RedisWire(..)
+        | Fault::RedisLosesPower
+        | Fault::RedisLosesDisk
+        | Fault::RedisDiskFull
+        | Fault::RedisDiskSlow(_)
+        | Fault::RedisClock(_)
         | Fault::FailoverWithLoss
         | Fault::TwoMasters => world.servers.beside(chosen(schedule)).await,
         Fault::MoveSlot(partition) => Some([*partition].into()),
@@ -179,16 +185,9 @@ async fn redis_begins(
         Fault::FreezeRedis | Fault::TwoMasters => {
             return Ok(Some(servers.freeze(partition).await));
         }
-        Fault::RedisLosesPower => {
-            servers.single()?.lose_power().await;
-        }
-        Fault::RedisLosesDisk => servers.single()?.lose_disk().await?,
         Fault::FlushAll => servers.tell_all(&["FLUSHALL"]).await,
         Fault::FlushFunctions => servers.tell_all(&["FUNCTION", "FLUSH"]).await,
         Fault::RedisMemoryFull => servers.tell_all(&["CONFIG", "SET", "maxmemory", "1"]).await,
-        Fault::RedisDiskFull => servers.single()?.fill_disk(),
-        Fault::RedisDiskSlow(ms) => servers.single()?.slow_disk(*ms),
-        Fault::RedisClock(ahead_s) => servers.single()?.set_clock(*ahead_s),
         Fault::MoveSlot(partition) => {
             if let Servers::Cluster(cluster) = servers {
                 let slot = grandstand_faults::cluster::PrivateCluster::slot_of(partition);
@@ -204,9 +203,40 @@ async fn redis_begins(
             }
         }
         Fault::FailoverWithLoss => return servers.cut_replicas(partition).await.map(Some),
-        _ => bail!("this fault is not one of Redis"),
+        _ => {
+            let server = servers.master_of(partition).await;
+            let (redis, machine) = servers.on_machine(server);
+            machine_fails(redis, machine, fault).await?;
+            return Ok(Some(server));
+        }
     }
     Ok(None)
+}
+
+async fn machine_fails(redis: &mut PrivateRedis, machine: &Machine, fault: &Fault) -> Result<()> {
+    match fault {
+        Fault::RedisLosesPower => {
+            machine.lose_power(redis).await;
+        }
+        Fault::RedisLosesDisk => machine.lose_disk(redis).await,
+        Fault::RedisDiskFull => machine.fill_disk(),
+        Fault::RedisDiskSlow(ms) => machine.slow_disk(*ms),
+        Fault::RedisClock(ahead_s) => machine.set_clock(*ahead_s),
+        _ => bail!("this fault is not one of Redis"),
+    }
+    Ok(())
+}
+
+/// Ends a fault of a machine; nothing for the other faults.
+async fn machine_heals(redis: &mut PrivateRedis, machine: &Machine, fault: &Fault) -> Result<()> {
+    match fault {
+        Fault::RedisLosesPower | Fault::RedisLosesDisk => redis.restart().await?,
+        Fault::RedisDiskFull => machine.free_disk(redis).await,
+        Fault::RedisDiskSlow(_) => machine.slow_disk(0),
+        Fault::RedisClock(_) => machine.set_clock(0),
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Ends a fault that has begun; whether Redis has surely forgotten nothing by it.
@@ -294,15 +324,14 @@ async fn redis_ends(world: &mut World, fault: &Fault, server: Option<usize>) -> 
             servers.thaw(old);
             servers.wait_until_it_follows(old).await;
         }
-        Fault::RedisLosesPower | Fault::RedisLosesDisk => servers.restart(0).await?,
         Fault::RedisMemoryFull => servers.tell_all(&["CONFIG", "SET", "maxmemory", "0"]).await,
-        Fault::RedisDiskFull => servers.single()?.free_disk().await?,
-        Fault::RedisDiskSlow(_) => servers.single()?.slow_disk(0),
-        Fault::RedisClock(_) => servers.single()?.set_clock(0),
         Fault::FailoverWithLoss => {
             servers.replace_by_old(server.context("there is no master")?).await?;
         }
-        _ => {}
+        _ => {
+            let (redis, machine) = servers.on_machine(server.unwrap_or(0));
+            machine_heals(redis, machine, fault).await?;
+        }
     }
     if let Servers::Cluster(cluster) = servers {
         cluster.wait_until_well().await;

@@ -129,6 +129,8 @@ fn of_redis(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
             5 => Some(Fault::RedisClock(seconds(rng))),
             _ => None,
         },
+        // A third of them are faults of the machine of a master.
+        Kind::Sentinel | Kind::Cluster if rng.usize(..3) == 0 => Some(of_machine(rng)),
         Kind::Sentinel => match rng.usize(..10) {
             0 => Some(Fault::Failover),
             1 => Some(Fault::FailoverWithLoss),
@@ -155,6 +157,16 @@ fn of_redis(kind: Kind, partitions: u16, rng: &mut Rng) -> Fault {
         2 => Fault::FlushFunctions,
         _ => Fault::RedisMemoryFull,
     })
+}
+
+fn of_machine(rng: &mut Rng) -> Fault {
+    match rng.usize(..5) {
+        0 => Fault::RedisLosesPower,
+        1 => Fault::RedisLosesDisk,
+        2 => Fault::RedisDiskFull,
+        3 => Fault::RedisDiskSlow(rng.u16(5..60)),
+        _ => Fault::RedisClock(seconds(rng)),
+    }
 }
 
 fn of_gateway(rng: &mut Rng) -> Fault {

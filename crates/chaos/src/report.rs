@@ -3,7 +3,6 @@
 use crate::apart::Recovered;
 use crate::check::Violation;
 use crate::evidence::{Evidence, Growth};
-use crate::fault::Kind;
 use crate::inject::Happened;
 use crate::schedule::Schedule;
 use crate::sometimes::{Seen, WANTED};
@@ -104,14 +103,9 @@ impl Finished {
     }
 }
 
-/// When writes reach the disk, if a reply does not wait for it. The servers of a cluster and those
-/// behind Sentinels never wait for their disks, which no fault takes away.
+/// When writes reach the disks, if a reply does not wait for it.
 fn fsync(schedule: &Schedule) -> &'static str {
-    match (schedule.servers, schedule.always) {
-        (Kind::Single, true) => "",
-        (Kind::Single, false) => " (fsync once a second)",
-        (Kind::Sentinel | Kind::Cluster, _) => " (no fsync)",
-    }
+    if schedule.always { "" } else { " (fsync once a second)" }
 }
 
 /// A table of all runs for people.

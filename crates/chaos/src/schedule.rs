@@ -61,8 +61,7 @@ pub(crate) enum Play {
 pub(crate) struct Schedule {
     pub(crate) seed: u64,
     pub(crate) servers: Kind,
-    /// Whether a single Redis writes to the disk before it replies. Otherwise it does so once a
-    /// second. The servers of the other kinds leave it to the system.
+    /// Whether each Redis writes to its disk before it replies. Otherwise it does so once a second.
     pub(crate) always: bool,
     /// Each fault begins when the last one is over, and its recovery is measured.
     #[serde(default)]
@@ -282,6 +281,19 @@ mod tests {
                     let name = format!("edge {edge} {wire}");
                     assert!(names.contains(&name), "{kind:?} has no {name}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn machines_of_every_kind_of_redis_fail() {
+        let wanted =
+            ["redisLosesPower", "redisLosesDisk", "redisDiskFull", "redisDiskSlow", "redisClock"];
+        for kind in [Kind::Single, Kind::Sentinel, Kind::Cluster] {
+            let steps = Schedule::of(1, kind, 3_600_000).steps;
+            let names: BTreeSet<String> = steps.iter().map(|step| step.fault.name()).collect();
+            for name in wanted {
+                assert!(names.contains(name), "{kind:?} has no {name}");
             }
         }
     }

@@ -3,19 +3,15 @@
 use crate::fault::{Kind, PROCESSES, Role};
 use crate::schedule::{PARTITIONS, Schedule};
 use anyhow::{Result, bail};
-use grandstand_embedded::{Fsync, PrivateRedis, RedisSettings};
-use grandstand_faults::clock::Clock;
+use grandstand_embedded::{Fsync, PrivateRedis, RedisExtras};
 use grandstand_faults::cluster::PrivateCluster;
-use grandstand_faults::disk::SmallDisk;
 use grandstand_faults::eventually;
 use grandstand_faults::front::Front;
-use grandstand_faults::power::Disk;
-use grandstand_faults::preload;
+use grandstand_faults::machine::Machine;
 use grandstand_faults::proxy::Proxy;
 use grandstand_faults::sentinel::PrivateSentinel;
 use grandstand_faults::wire::{self, ask, role};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Room for the data of Redis, in MB. A full disk needs an end that is near, and a run of an hour
@@ -23,12 +19,10 @@ use std::time::Duration;
 const DISK_MB: u32 = 256;
 const LARGE_DISK_MB: u32 = 4_096;
 
-/// A Redis that stands alone, on a disk and with a clock of its own.
+/// A Redis that stands alone.
 pub(crate) struct Single {
     pub(crate) redis: PrivateRedis,
-    disk: Disk,
-    clock: Clock,
-    space: SmallDisk,
+    machine: Machine,
 }
 
 /// A failover takes up to 5 s.
@@ -44,20 +38,26 @@ pub(crate) enum Servers {
 }
 
 impl Servers {
-    pub(crate) async fn start(schedule: &Schedule) -> Result<Self> {
+    pub(crate) async fn start(schedule: &Schedule) -> Self {
         let front = |servers| Front::start(servers, PROCESSES.len());
-        Ok(match schedule.servers {
+        let megabytes = if schedule.soak_s > 0 { LARGE_DISK_MB } else { DISK_MB };
+        let fsync = if schedule.always { Fsync::Always } else { Fsync::EverySecond };
+        let machines = |servers| (0..servers).map(|_| Machine::new(megabytes, fsync)).collect();
+        match schedule.servers {
             Kind::Single => {
-                let soak = schedule.soak_s > 0;
-                Self::Single(Box::new(Single::start(schedule.always, soak).await?))
+                let machine = Machine::new(megabytes, fsync);
+                let redis = machine.start(RedisExtras::default()).await;
+                Self::Single(Box::new(Single { redis, machine }))
             }
             Kind::Sentinel => {
-                Self::Sentinel(Box::new(PrivateSentinel::start_behind(front(3).await).await))
+                let sentinel = PrivateSentinel::start_on(machines(3), front(3).await).await;
+                Self::Sentinel(Box::new(sentinel))
             }
             Kind::Cluster => {
-                Self::Cluster(Box::new(PrivateCluster::start_behind(front(6).await, 3, 3).await))
+                let cluster = PrivateCluster::start_on(machines(6), front(6).await, 3, 3).await;
+                Self::Cluster(Box::new(cluster))
             }
-        })
+        }
     }
 
     /// The address, with these ports instead of the `entries`.
@@ -142,10 +142,12 @@ impl Servers {
         Some(found)
     }
 
-    pub(crate) fn single(&mut self) -> Result<&mut Single> {
+    /// A server and its machine.
+    pub(crate) fn on_machine(&mut self, server: usize) -> (&mut PrivateRedis, &Machine) {
         match self {
-            Self::Single(single) => Ok(single),
-            Self::Sentinel(_) | Self::Cluster(_) => bail!("only a server that stands alone"),
+            Self::Single(single) => (&mut single.redis, &single.machine),
+            Self::Sentinel(sentinel) => sentinel.on_machine(server),
+            Self::Cluster(cluster) => cluster.on_machine(server),
         }
     }
 
@@ -335,55 +337,5 @@ impl Servers {
             Self::Sentinel(sentinel) => sentinel.stop().await,
             Self::Cluster(cluster) => cluster.stop().await,
         }
-    }
-}
-
-impl Single {
-    async fn start(always: bool, soak: bool) -> Result<Self> {
-        let space = SmallDisk::mount(if soak { LARGE_DISK_MB } else { DISK_MB });
-        let (disk, clock) = (Disk::new(), Clock::new());
-        let fsync = if always { Fsync::Always } else { Fsync::EverySecond };
-        let mut extras = disk.extras();
-        preload::add(&mut extras.environment, clock.environment());
-        let dir = space.path().join("redis");
-        let redis = PrivateRedis::start_with(&dir, RedisSettings { fsync }, extras).await?;
-        Ok(Self { redis, disk, clock, space })
-    }
-
-    fn dir(&self) -> PathBuf {
-        self.space.path().join("redis")
-    }
-
-    /// Kills it and takes away what was not on the disk; how many bytes.
-    pub(crate) async fn lose_power(&mut self) -> u64 {
-        let dir = self.dir();
-        self.disk.lose_power(&mut self.redis, &dir).await
-    }
-
-    /// Kills it and takes away all its files.
-    pub(crate) async fn lose_disk(&mut self) -> Result<()> {
-        self.redis.kill().await;
-        Ok(std::fs::remove_dir_all(self.dir().join("appendonlydir"))?)
-    }
-
-    pub(crate) fn fill_disk(&self) {
-        self.space.fill();
-    }
-
-    /// Gives the space back; the server ends when it can't write, and is started again.
-    pub(crate) async fn free_disk(&mut self) -> Result<()> {
-        self.space.free();
-        if ask(self.redis.port(), &["PING"]).await.is_err() {
-            self.redis.restart().await?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn slow_disk(&self, ms: u16) {
-        self.disk.set_delay_us(u32::from(ms) * 1_000);
-    }
-
-    pub(crate) fn set_clock(&self, ahead_s: i32) {
-        self.clock.set_ahead_ms(i64::from(ahead_s) * 1_000);
     }
 }

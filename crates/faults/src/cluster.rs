@@ -2,11 +2,10 @@
 
 use crate::eventually;
 use crate::front::Front;
+use crate::machine::{self, Machine};
 use crate::wire::{Reply, Role, ask, done, role};
 use futures::future::join_all;
-use grandstand_embedded::{
-    CLUSTER_BUS_BELOW, Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings,
-};
+use grandstand_embedded::{CLUSTER_BUS_BELOW, PrivateRedis, RedisExtras, RedisKind};
 use std::fmt::Display;
 use tempfile::TempDir;
 
@@ -30,25 +29,35 @@ pub struct PrivateCluster {
     /// The proxies before the servers, which replicas use too, and the bus does not.
     pub front: Front,
     masters: usize,
+    machines: Vec<Machine>,
     _dir: TempDir,
 }
 
 impl PrivateCluster {
     /// Starts the servers, makes the cluster, and returns when all of them say that it is well.
     pub async fn start(masters: usize, replicas: usize) -> Self {
-        Self::start_behind(Front::default(), masters, replicas).await
+        Self::start_on(vec![], Front::default(), masters, replicas).await
     }
 
     /// The same with proxies before the servers. A cut proxy is no failure for the cluster, because
     /// its bus has ports of its own.
     pub async fn start_behind(front: Front, masters: usize, replicas: usize) -> Self {
+        Self::start_on(vec![], front, masters, replicas).await
+    }
+
+    /// The same with a machine for each server; without any, they share that of the test.
+    pub async fn start_on(
+        machines: Vec<Machine>,
+        front: Front,
+        masters: usize,
+        replicas: usize,
+    ) -> Self {
         let dir = TempDir::new().unwrap();
         let starts = (0..masters + replicas).map(|n| {
-            let dir = dir.path().join(n.to_string());
-            let announced = front.arguments(n, &ANNOUNCED);
-            async move { server(&dir, announced).await }
+            machine::start(&machines, n, dir.path(), extras(front.arguments(n, &ANNOUNCED)))
         });
-        let cluster = Self { servers: join_all(starts).await, front, masters, _dir: dir };
+        let servers = join_all(starts).await;
+        let cluster = Self { servers, front, masters, machines, _dir: dir };
         for n in 0..cluster.servers.len() {
             cluster.front.lead_to(n, cluster.port(n));
         }
@@ -193,6 +202,11 @@ impl PrivateCluster {
         }
     }
 
+    /// A server and its machine.
+    pub fn on_machine(&mut self, server: usize) -> (&mut PrivateRedis, &Machine) {
+        (&mut self.servers[server], &self.machines[server])
+    }
+
     /// SIGKILL to a server.
     pub async fn kill(&mut self, server: usize) {
         self.servers[server].kill().await;
@@ -282,7 +296,7 @@ impl PrivateCluster {
     }
 }
 
-async fn server(dir: &std::path::Path, announced: Vec<String>) -> PrivateRedis {
+fn extras(announced: Vec<String>) -> RedisExtras {
     let arguments = [
         ["--cluster-node-timeout", NODE_TIMEOUT],
         ["--cluster-require-full-coverage", "no"],
@@ -291,9 +305,7 @@ async fn server(dir: &std::path::Path, announced: Vec<String>) -> PrivateRedis {
     ];
     let arguments = arguments.concat().into_iter().map(str::to_owned).chain(announced).collect();
     let kind = RedisKind::ClusterServer;
-    let extras = RedisExtras { kind, arguments, ..RedisExtras::default() };
-    let settings = RedisSettings { fsync: Fsync::Never };
-    PrivateRedis::start_with(dir, settings, extras).await.unwrap()
+    RedisExtras { kind, arguments, ..RedisExtras::default() }
 }
 
 /// Whether a line of CLUSTER NODES is a master that has the slot. Behind the eighth word come

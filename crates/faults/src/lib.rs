@@ -11,6 +11,7 @@ pub mod clock;
 pub mod cluster;
 pub mod disk;
 pub mod front;
+pub mod machine;
 pub mod memory;
 pub mod power;
 pub mod preload;

@@ -1,10 +1,11 @@
 //! A master, two replicas and three Sentinels as child processes.
 
 use crate::front::Front;
+use crate::machine::{self, Machine};
 use crate::wire::{Reply, Role, ask, done, role};
 use crate::{eventually, eventually_within};
 use futures::future::join_all;
-use grandstand_embedded::{Fsync, PrivateRedis, RedisExtras, RedisKind, RedisSettings};
+use grandstand_embedded::{PrivateRedis, RedisExtras, RedisKind, RedisSettings};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -24,27 +25,31 @@ pub struct PrivateSentinel {
     /// The proxies before the servers, which replicas and Sentinels use too.
     pub front: Front,
     sentinels: Vec<PrivateRedis>,
+    machines: Vec<Machine>,
     _dir: TempDir,
 }
 
 impl PrivateSentinel {
     /// Starts all and returns when the Sentinels know each other and the replicas.
     pub async fn start() -> Self {
-        Self::start_behind(Front::default()).await
+        Self::start_on(vec![], Front::default()).await
     }
 
     /// The same with proxies before the servers. A cut proxy of the master is a partition: there is
     /// a failover while the old master goes on.
     pub async fn start_behind(front: Front) -> Self {
+        Self::start_on(vec![], front).await
+    }
+
+    /// The same with a machine for each server; without any, they share that of the test.
+    pub async fn start_on(machines: Vec<Machine>, front: Front) -> Self {
         let dir = TempDir::new().unwrap();
         let mut servers = Vec::new();
         for n in 0..3 {
             let mut arguments = front.arguments(n, &["--replica-announce-port"]);
             arguments.extend(["--repl-diskless-sync-delay".to_owned(), "0".to_owned()]);
             let extras = RedisExtras { arguments, ..RedisExtras::default() };
-            let settings = RedisSettings { fsync: Fsync::Never };
-            let dir = dir.path().join(n.to_string());
-            servers.push(PrivateRedis::start_with(&dir, settings, extras).await.unwrap());
+            servers.push(machine::start(&machines, n, dir.path(), extras).await);
             front.lead_to(n, PrivateRedis::port(&servers[n]));
             // By a command and not by an argument: a server that starts again, and is the master by
             // then, must not follow the first master.
@@ -69,7 +74,7 @@ impl PrivateSentinel {
             }
         });
         let sentinels = join_all(starts).await;
-        let sale = Self { servers, front, sentinels, _dir: dir };
+        let sale = Self { servers, front, sentinels, machines, _dir: dir };
         sale.wait_until_well().await;
         sale
     }
@@ -88,6 +93,11 @@ impl PrivateSentinel {
         let place = |n: usize| format!("127.0.0.1:{}", ports[n]);
         let nodes = format!("node={}&node={}", place(1), place(2));
         format!("redis-sentinel://{}?{nodes}&sentinelServiceName={SERVICE}", place(0))
+    }
+
+    /// A server and its machine.
+    pub fn on_machine(&mut self, server: usize) -> (&mut PrivateRedis, &Machine) {
+        (&mut self.servers[server], &self.machines[server])
     }
 
     /// The master, as the first Sentinel says that is alive.
