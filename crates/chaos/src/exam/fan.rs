@@ -92,6 +92,11 @@ impl Fan {
         &self.token
     }
 
+    /// Somebody else, whose access token this is.
+    pub(super) fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
     /// The same person, before one node.
     pub(super) fn at(&self, door: &str) -> Self {
         Self { doors: Arc::new(vec![door.to_owned()]), ..self.clone() }

@@ -16,10 +16,12 @@ mod instants;
 mod journal;
 mod late;
 mod many;
+mod old_session;
 mod one_hold;
 mod outage;
 mod partition;
 mod queue;
+mod repeats;
 mod sale_times;
 mod second_sale;
 mod sleeper;
@@ -142,13 +144,15 @@ async fn ask_all(hall: &Hall, world: &World, known: usize) -> Vec<Violation> {
         (21, "late entries", played!(journal::late_entries(hall, world))),
         (21, "a refused entry", played!(outage::refused_entry(hall, world))),
     ];
-    let last: [Question<'_>; 11] = [
+    let last: [Question<'_>; 13] = [
         (34, "without workers", played!(without_workers())),
         (1, "a second sale", played!(second_sale::second_sale(hall, world))),
         (18, "lost entries", played!(streams::lost_entries(hall, world))),
         (3, "without PostgreSQL", played!(outage::without_postgres(hall, world))),
         (3, "an old commit", played!(zombies::old_commit(hall, world))),
         (9, "two loads", played!(zombies::two_loads(hall, world))),
+        (3, "a torn load", played!(zombies::torn_load(hall, world))),
+        (9, "an old session", played!(old_session::old_session(hall, world))),
         (31, "entries", played!(entry::entries(hall, world))),
         // Everybody else must be done, because the time of a whole partition changes.
         (6, "refunds to the ms", played!(instants::refunds(hall, world))),
@@ -169,6 +173,7 @@ fn together<'a>(hall: &'a Hall, world: &'a World) -> Vec<Question<'a>> {
         (6, "bills", played!(bills::bills(hall))),
         (6, "a damaged bill", played!(bills::damaged_bill(hall, world))),
         (15, "a repeated hold", played!(bills::repeated_after_new_prices(hall))),
+        (15, "a repeated release", played!(repeats::repeated_release(hall))),
         (9, "many holds", played!(many::many_holds(hall))),
         (9, "a hold that is given back and reserved", played!(burst::released_and_reserved(hall))),
         (32, "longer cool-downs", played!(conduct::grows(hall))),

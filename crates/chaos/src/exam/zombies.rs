@@ -1,11 +1,12 @@
 //! Workers that stop in the middle of what only the owner of a partition may do, and wake up when
 //! others have done it.
 
-use super::fan::{Broken, FIRST, Fan, ROOMY, SECOND, Verdict, WAIT_TIMEOUT, check, key};
+use super::fan::{Broken, FIRST, Fan, ROOMY, SECOND, Verdict, WAIT_TIMEOUT, check, id_of, key};
 use super::hall::Hall;
 use super::partition::Partition;
 use super::sleeper::stopped;
 use super::unattended::Pause;
+use crate::fixture::short;
 use crate::process::Supervised;
 use crate::world::World;
 use reqwest::Method;
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 const TRY_PAUSE: Duration = Duration::from_millis(10);
 /// Workers that disagree about a partition load it again within this time.
 const DISAGREE_PAUSE: Duration = Duration::from_secs(3);
+/// In ms: longer than a worker sleeps here.
+const LEASE_MS: &str = "5000";
 
 /// One more worker, which stops at a place of the code.
 fn worker(world: &World, place: &str) -> Verdict<Supervised> {
@@ -55,6 +58,63 @@ pub(super) async fn two_loads(hall: &Hall, world: &World) -> Verdict {
     drop(pause);
     told?;
     fan.cancel(FIRST, &sold, Value::Null).await.expect(200)?;
+    Ok(())
+}
+
+/// While a worker loads a partition, nobody is told that a sale is not there. When a failover loses
+/// the sale again before the partition is opened, the load begins again.
+pub(super) async fn torn_load(hall: &Hall, world: &World) -> Verdict {
+    let (fan, id) = (hall.fan(16), hall.on_sale(json!({})).await?);
+    let sold = bought(hall, fan, &id, 1).await?;
+    let partition = Partition::of(world, &id).await?;
+    let pause = Pause::begin(world).await?;
+    partition.ask("HDEL", "partition", &["layout"]).await?;
+    let writes = worker(world, "load.write")?;
+    let told = match stopped(&writes).await {
+        Ok(()) => asked_during_a_load(fan, &sold).await,
+        Err(broken) => Err(broken),
+    };
+    writes.end().await;
+    told?;
+    let opens = worker(world, "load.open")?;
+    let told = async {
+        stopped(&opens).await?;
+        // The worker goes on as the owner.
+        partition.ask("PEXPIRE", "lease", &[LEASE_MS]).await?;
+        let record = partition.record(id_of(&sold)).await?;
+        partition.remove(&record).await?;
+        partition.ask("HDEL", &format!("m:{}:seats", short(&id)), &["1"]).await?;
+        let steps = partition.ask("HGET", "partition", &["load_steps"]).await?.text();
+        let before = steps.parse::<u64>().unwrap_or(1).saturating_sub(1).to_string();
+        partition.ask("HSET", "partition", &["load_steps", &before]).await?;
+        opens.thaw();
+        hall.wait(&id, &[1], "OCCUPIED").await?;
+        hall.fan(17).take(ROOMY, &id, &[1]).await.refused("SEAT_TAKEN")
+    }
+    .await;
+    opens.end().await;
+    drop(pause);
+    told?;
+    fan.cancel(FIRST, &sold, Value::Null).await.expect(200)?;
+    Ok(())
+}
+
+/// Redis has no sale at this moment.
+async fn asked_during_a_load(fan: &Fan, sold: &Value) -> Verdict {
+    let path = format!("/api/reservations/{}", id_of(sold));
+    let payment = json!({"reservationId": id_of(sold), "method": "CARD"});
+    let calls = [
+        (Method::GET, path.clone(), Value::Null),
+        (Method::POST, format!("{path}/cancel"), Value::Null),
+        (Method::POST, "/api/payments/request".to_owned(), payment),
+    ];
+    for (method, path, body) in calls {
+        let reply = fan.once(SECOND, method, &path, &body, "").await;
+        check(
+            reply.status != 404,
+            format!("while its partition is loaded, a sale is gone: {reply}"),
+        )?;
+    }
     Ok(())
 }
 
