@@ -94,9 +94,9 @@ pub(crate) struct Evidence {
     pub(crate) steps: Vec<Step>,
     /// When the run began, in ms since 1970, as the ids of streams count.
     pub(crate) begun_ms: u64,
-    /// From this time on the ids of streams have no meaning as times, because the clock of Redis
-    /// was set. The ids of a stream never go back, and those of another one may.
-    pub(crate) clock_set: Option<Duration>,
+    /// When the ids of streams have no meaning as times, because the clock of Redis was set: from
+    /// then to the end. The ids of a stream never go back, and those of another one may.
+    pub(crate) clocks_set: Vec<Window>,
     /// Seats of reservations that still have time to pay: after a failure they get two minutes.
     pub(crate) pending: BTreeSet<(String, u32)>,
     /// When Redis may have forgotten what it had confirmed.

@@ -110,7 +110,8 @@ pub(crate) enum Fault {
     /// A Redis (or a master) dies, and what was not on its disk is lost. It is started again at the
     /// end, which may be before a replica has taken its place.
     RedisLosesPower,
-    /// The same, and its machine gets another disk, which is empty.
+    /// The same, and its machine gets another disk without the data. A server of a cluster keeps
+    /// `nodes.conf`.
     RedisLosesDisk,
     FlushAll,
     FlushFunctions,
@@ -263,7 +264,7 @@ impl Fault {
         Duration::from_secs(match self {
             Self::Kill(Process::Api(_)) | Self::Replace(Process::Api(_)) => 2,
             // Without a failover.
-            Self::RedisWire(Role::Replica, _) => 10,
+            Self::RedisWire(Role::Replica, _) | Self::RedisDiskSlow(_) => 10,
             Self::RedisWire(Role::Master, _) if servers == Kind::Cluster => 10,
             _ if self.ground() == Some(Ground::Redis) && servers != Kind::Single => 15,
             _ => 10,

@@ -79,7 +79,7 @@ impl Call {
     }
 
     /// Whether this call has surely given no seat back. A node repeats a command of which it has
-    /// lost the reply, and by then somebody else may have the seat: so a late refusal says nothing.
+    /// lost the reply, and the first one may have had its effect: so a late refusal says nothing.
     pub(crate) fn gave_nothing_back(&self) -> bool {
         let at_once = self.ended.saturating_sub(self.begun) < REPEATED_MIN;
         matches!(self.outcome, Outcome::Refused(400..500, _)) && at_once

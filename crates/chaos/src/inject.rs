@@ -1,15 +1,15 @@
 //! Carries out the faults of a schedule, each with its end.
 
-use crate::fault::{Fault, Ground, PROCESSES, Process, Role, Server, Wire};
+use crate::fault::{Fault, Ground, PROCESSES, Process, Server};
+use crate::inject_redis;
 use crate::leases::{Leases, leases, taken};
 use crate::postgres;
 use crate::sale::Sale;
-use crate::schedule::{PARTITIONS, Schedule, Step};
-use crate::servers::Servers;
+use crate::schedule::{Schedule, Step};
+use crate::wires::{apply, heal};
 use crate::world::World;
-use anyhow::{Context as _, Result, bail};
-use grandstand_embedded::{PrivatePostgres, PrivateRedis};
-use grandstand_faults::machine::Machine;
+use anyhow::{Context as _, Result};
+use grandstand_embedded::PrivatePostgres;
 use grandstand_faults::proxy::Proxy;
 use grandstand_faults::wire::ask;
 use std::collections::{BTreeSet, HashMap};
@@ -27,6 +27,8 @@ pub(crate) struct Going {
     crowds: Vec<AbortOnDropHandle<()>>,
     /// The leases before a worker was killed.
     leases: Leases,
+    /// Each Redis writes to its disk before it replies.
+    always: bool,
 }
 
 /// A fault and the times when it really began and ended: a busy machine is late.
@@ -100,15 +102,10 @@ pub(crate) async fn concerned(
         | Fault::RedisDiskSlow(_)
         | Fault::RedisClock(_)
         | Fault::FailoverWithLoss
-        | Fault::TwoMasters => world.servers.beside(chosen(schedule)).await,
+        | Fault::TwoMasters => world.servers.beside(schedule.partition()).await,
         Fault::MoveSlot(partition) => Some([*partition].into()),
         _ => None,
     }
-}
-
-/// The partition whose server the faults of a run are about.
-fn chosen(schedule: &Schedule) -> u16 {
-    fastrand::Rng::with_seed(schedule.seed).u16(..PARTITIONS)
 }
 
 /// Begins a fault.
@@ -118,7 +115,7 @@ pub(crate) async fn begin(
     schedule: &Schedule,
     fault: &Fault,
 ) -> Result<Going> {
-    let mut going = Going::default();
+    let mut going = Going { always: schedule.always, ..Going::default() };
     match fault {
         Fault::Kill(process) => {
             if matches!(process, Process::Worker(_)) {
@@ -156,7 +153,7 @@ pub(crate) async fn begin(
         Fault::PostgresMemoryFull => postgres::limit_memory(&world.postgres),
         Fault::PostgresForgets => postgres::back_up(world).await?,
         Fault::PostgresFailover => going.standby = Some(postgres::lagging_standby(world).await?),
-        _ => going.server = redis_begins(world, schedule, fault).await?,
+        _ => going.server = inject_redis::begin(world, schedule, fault).await?,
     }
     Ok(going)
 }
@@ -164,79 +161,6 @@ pub(crate) async fn begin(
 /// A crowd leaves when its fault ends, also when the run does.
 fn ends_with_fault(crowd: Vec<JoinHandle<()>>) -> Vec<AbortOnDropHandle<()>> {
     crowd.into_iter().map(AbortOnDropHandle::new).collect()
-}
-
-async fn redis_begins(
-    world: &mut World,
-    schedule: &Schedule,
-    fault: &Fault,
-) -> Result<Option<usize>> {
-    let servers = &mut world.servers;
-    let partition = chosen(schedule);
-    match fault {
-        Fault::KillRedis => return Ok(Some(servers.kill(partition).await)),
-        Fault::KillReplica => return servers.kill_replica(partition).await.map(Some),
-        Fault::RedisWire(role, wire) => {
-            let server = servers.server_of(partition, *role).await;
-            servers.proxies_of(server).iter().for_each(|proxy| apply(proxy, *wire));
-            return Ok(Some(server));
-        }
-        Fault::KillSentinel(number) => servers.sentinel()?.kill_sentinel(*number).await,
-        Fault::FreezeRedis | Fault::TwoMasters => {
-            return Ok(Some(servers.freeze(partition).await));
-        }
-        Fault::FlushAll => servers.tell_all(&["FLUSHALL"]).await,
-        Fault::FlushFunctions => servers.tell_all(&["FUNCTION", "FLUSH"]).await,
-        Fault::RedisMemoryFull => servers.tell_all(&["CONFIG", "SET", "maxmemory", "1"]).await,
-        Fault::MoveSlot(partition) => {
-            if let Servers::Cluster(cluster) = servers {
-                let slot = grandstand_faults::cluster::PrivateCluster::slot_of(partition);
-                let owner = cluster.owner_of(slot).await;
-                let masters = cluster.masters().await;
-                let other = masters.into_iter().find(|master| *master != owner);
-                cluster.migrate_slot(slot, other.context("a cluster has several masters")?).await;
-            }
-        }
-        Fault::Failover => {
-            if let Servers::Sentinel(sentinel) = servers {
-                sentinel.failover().await;
-            }
-        }
-        Fault::FailoverWithLoss => return servers.cut_replicas(partition).await.map(Some),
-        _ => {
-            let server = servers.master_of(partition).await;
-            let (redis, machine) = servers.on_machine(server);
-            machine_fails(redis, machine, fault).await?;
-            return Ok(Some(server));
-        }
-    }
-    Ok(None)
-}
-
-async fn machine_fails(redis: &mut PrivateRedis, machine: &Machine, fault: &Fault) -> Result<()> {
-    match fault {
-        Fault::RedisLosesPower => {
-            machine.lose_power(redis).await;
-        }
-        Fault::RedisLosesDisk => machine.lose_disk(redis).await,
-        Fault::RedisDiskFull => machine.fill_disk(),
-        Fault::RedisDiskSlow(ms) => machine.slow_disk(*ms),
-        Fault::RedisClock(ahead_s) => machine.set_clock(*ahead_s),
-        _ => bail!("this fault is not one of Redis"),
-    }
-    Ok(())
-}
-
-/// Ends a fault of a machine; nothing for the other faults.
-async fn machine_heals(redis: &mut PrivateRedis, machine: &Machine, fault: &Fault) -> Result<()> {
-    match fault {
-        Fault::RedisLosesPower | Fault::RedisLosesDisk => redis.restart().await?,
-        Fault::RedisDiskFull => machine.free_disk(redis).await,
-        Fault::RedisDiskSlow(_) => machine.slow_disk(0),
-        Fault::RedisClock(_) => machine.set_clock(0),
-        _ => {}
-    }
-    Ok(())
 }
 
 /// Ends a fault that has begun; whether Redis has surely forgotten nothing by it.
@@ -288,73 +212,15 @@ pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<
         }
         Fault::RedisWire(role, wire) => {
             let server = going.server.context("there is no server")?;
-            return connect_again(&world.servers, server, *role, *wire).await;
+            return inject_redis::connect_again(&world.servers, server, *role, *wire).await;
         }
         // Only the end of a fault of Redis waits for the cluster.
         fault if fault.ground() == Some(Ground::Redis) => {
-            redis_ends(world, fault, going.server).await?;
+            return inject_redis::end(world, fault, going.server, going.always).await;
         }
         _ => {}
     }
     Ok(false)
-}
-
-/// Ends a fault of the connections to a server, and waits until a failover is over; whether a
-/// master has kept its place.
-async fn connect_again(servers: &Servers, server: usize, role: Role, wire: Wire) -> Result<bool> {
-    servers.proxies_of(server).iter().for_each(|proxy| heal(proxy, wire));
-    let settled = servers.wait_until_settled().await;
-    Ok(settled && servers.role_of(server).await == role)
-}
-
-async fn redis_ends(world: &mut World, fault: &Fault, server: Option<usize>) -> Result<()> {
-    let servers = &mut world.servers;
-    match fault {
-        Fault::KillRedis => servers.restart(server.unwrap_or(0)).await?,
-        Fault::KillReplica => {
-            let replica = server.context("there is no replica")?;
-            servers.restart(replica).await?;
-            servers.wait_until_it_follows(replica).await;
-        }
-        Fault::KillSentinel(number) => servers.sentinel()?.restart_sentinel(*number).await,
-        Fault::FreezeRedis => servers.thaw(server.unwrap_or(0)),
-        Fault::TwoMasters => {
-            let old = server.unwrap_or(0);
-            servers.wait_for_another_master(old).await;
-            servers.thaw(old);
-            servers.wait_until_it_follows(old).await;
-        }
-        Fault::RedisMemoryFull => servers.tell_all(&["CONFIG", "SET", "maxmemory", "0"]).await,
-        Fault::FailoverWithLoss => {
-            servers.replace_by_old(server.context("there is no master")?).await?;
-        }
-        _ => {
-            let (redis, machine) = servers.on_machine(server.unwrap_or(0));
-            machine_heals(redis, machine, fault).await?;
-        }
-    }
-    if let Servers::Cluster(cluster) = servers {
-        cluster.wait_until_well().await;
-    }
-    Ok(())
-}
-
-fn apply(proxy: &Proxy, wire: Wire) {
-    match wire {
-        Wire::Cut => proxy.cut(),
-        Wire::Slow(ms) => proxy.slow(Duration::from_millis(ms.into())),
-        Wire::DeafServer => proxy.deafen_server(),
-        Wire::Swallow => proxy.swallow(),
-        Wire::Short(bytes) => proxy.shorten(bytes.into()),
-        Wire::DeafClient | Wire::LoseReplies => proxy.deafen_clients(),
-    }
-}
-
-fn heal(proxy: &Proxy, wire: Wire) {
-    if wire == Wire::LoseReplies {
-        proxy.cut();
-    }
-    proxy.resume();
 }
 
 async fn emulator(world: &World, fault: Option<&str>) -> Result<()> {

@@ -18,6 +18,7 @@ mod fault;
 mod fixture;
 mod history;
 mod inject;
+mod inject_redis;
 mod leases;
 mod leftovers;
 mod log;
@@ -40,6 +41,7 @@ mod stall;
 mod steps;
 mod trace;
 mod watcher;
+mod wires;
 mod world;
 
 use anyhow::{Context as _, Result};

@@ -136,8 +136,8 @@ fn excuse(evidence: &mut Evidence, sale: &Sale, schedule: &Schedule, happened: &
     evidence.deadlines.extend(windows(CLOCK_STANDS_MAX, &sets_clock));
     evidence.blinds = windows(BLIND_WINDOW, &Fault::blinds_watchers);
     evidence.silences = windows(Duration::ZERO, &Fault::silences_a_node);
-    let first_set = happened.iter().find(|happened| sets_clock(&happened.fault));
-    evidence.clock_set = first_set.map(|happened| happened.from);
+    evidence.clocks_set = windows(Duration::ZERO, &sets_clock);
+    evidence.clocks_set.iter_mut().for_each(|window| window.to = Duration::MAX);
 }
 
 /// Whether Redis may have forgotten something.

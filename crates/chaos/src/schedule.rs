@@ -115,6 +115,11 @@ impl Schedule {
         Self { seed, servers, always: true, apart: false, soak_s, steps: vec![] }
     }
 
+    /// The partition whose server the faults of Redis are about.
+    pub(crate) fn partition(&self) -> u16 {
+        Rng::with_seed(self.seed).u16(..PARTITIONS)
+    }
+
     /// How it is played.
     pub(crate) fn play(&self) -> Play {
         match self.soak_s {

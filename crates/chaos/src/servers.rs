@@ -42,7 +42,10 @@ impl Servers {
         let front = |servers| Front::start(servers, PROCESSES.len());
         let megabytes = if schedule.soak_s > 0 { LARGE_DISK_MB } else { DISK_MB };
         let fsync = if schedule.always { Fsync::Always } else { Fsync::EverySecond };
-        let machines = |servers| (0..servers).map(|_| Machine::new(megabytes, fsync)).collect();
+        // A soak has no faults, and the file of Redis on a machine only grows.
+        let with_machines = |servers| if schedule.soak_s > 0 { 0 } else { servers };
+        let machines =
+            |servers| (0..with_machines(servers)).map(|_| Machine::new(megabytes, fsync)).collect();
         match schedule.servers {
             Kind::Single => {
                 let machine = Machine::new(megabytes, fsync);

@@ -3,6 +3,7 @@
 
 use crate::clock::Clock;
 use crate::disk::SmallDisk;
+use crate::eventually;
 use crate::power::Disk;
 use crate::preload;
 use crate::wire::ask;
@@ -41,7 +42,7 @@ impl Machine {
         self.disk.lose_power(redis, &self.dir()).await
     }
 
-    /// Kills its Redis and takes away all its data.
+    /// Kills its Redis and takes away all its data. A server of a cluster keeps `nodes.conf`.
     pub async fn lose_disk(&self, redis: &mut PrivateRedis) {
         redis.kill().await;
         std::fs::remove_dir_all(self.dir().join("appendonlydir")).unwrap();
@@ -52,12 +53,37 @@ impl Machine {
         self.space.fill();
     }
 
-    /// Gives the space back. A Redis that ended because it could not write is started again.
-    pub async fn free_disk(&self, redis: &mut PrivateRedis) {
+    /// Gives the space back. A Redis that ended because it could not write is started again;
+    /// whether that was so. One that went on writes its file from the start, as docs/OPERATIONS.md
+    /// says: Redis 7.0 takes a piece back that it could write only in part, and then may write on
+    /// behind it. The zeros between would keep it from starting again.
+    pub async fn free_disk(&self, redis: &mut PrivateRedis) -> bool {
         self.space.free();
-        if ask(redis.port(), &["PING"]).await.is_err() {
+        let port = redis.port();
+        let lives = eventually("Redis begins to write its file from the start", || async {
+            match ask(port, &["BGREWRITEAOF"]).await {
+                Ok(_) => Some(true),
+                Err(error) if error.contains("refused") => Some(false),
+                // It is loading, or writes already.
+                Err(_) => None,
+            }
+        })
+        .await;
+        if !lives {
             redis.restart().await.unwrap();
+            return true;
         }
+        eventually("Redis has written its file from the start", || async {
+            let info = ask(port, &["INFO", "persistence"]).await.ok()?.text();
+            let wanted = [
+                "aof_rewrite_in_progress:0",
+                "aof_rewrite_scheduled:0",
+                "aof_last_bgrewrite_status:ok",
+            ];
+            wanted.iter().all(|line| info.contains(line)).then_some(())
+        })
+        .await;
+        false
     }
 
     /// From now on each write to the disk takes this many ms longer.

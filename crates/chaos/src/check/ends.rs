@@ -119,7 +119,7 @@ fn after_the_sale(evidence: &Evidence, call: &Call, first: Duration) -> bool {
     let Some(closes) = evidence.closes.get(&call.fixture) else { return false };
     // A wrong clock of Redis counts for minutes, and a clock without a worker stands after 10 s.
     let lately = closes.saturating_sub(CLOCK_RUNS_MAX);
-    let troubled = evidence.clock_set.is_some_and(|set| set <= call.ended)
+    let troubled = Evidence::happened(&evidence.clocks_set, &call.fixture, lately, call.ended)
         || Evidence::happened(&evidence.forgets, &call.fixture, lately, call.ended)
         || Evidence::happened(&evidence.deadlines, &call.fixture, lately, call.ended);
     first > *closes + LATE_MAX && !troubled

@@ -108,7 +108,7 @@ pub(super) fn is_sure(
     ended: Duration,
 ) -> bool {
     begun > complete_since(evidence, log)
-        && evidence.clock_set.is_none_or(|set| ended + CLOCKS_MAX < set)
+        && !Evidence::happened(&evidence.clocks_set, &log.fixture, begun, ended + CLOCKS_MAX)
         && !Evidence::happened(&evidence.forgets, &log.fixture, begun, ended + LOST_MAX)
 }
 
@@ -369,11 +369,13 @@ mod tests {
     fn what_was_before_a_load_and_what_a_set_clock_says_is_not_judged() {
         let mut evidence = whole();
         evidence.logs[0].entries.remove(0);
-        evidence.clock_set = Some(Duration::from_millis(1_500));
+        evidence.clocks_set = vec![window(1_500, 99_000)];
         assert_eq!(invariants(&evidence), [22]);
-        evidence.clock_set = Some(Duration::from_millis(1_100));
+        evidence.clocks_set = vec![window(1_100, 99_000)];
         assert_eq!(check(&evidence), vec![]);
-        evidence.clock_set = None;
+        evidence.clocks_set[0].only = Some(["another match".to_owned()].into());
+        assert_eq!(invariants(&evidence), [22], "it was the clock of another server");
+        evidence.clocks_set = vec![];
         evidence.logs[0].epoch = 2;
         assert_eq!(check(&evidence), vec![], "nobody saw the load");
         evidence.views[0].position = (2, 0, 0);

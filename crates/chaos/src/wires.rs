@@ -1,0 +1,23 @@
+//! What faults of connections do to proxies.
+
+use crate::fault::Wire;
+use grandstand_faults::proxy::Proxy;
+use std::time::Duration;
+
+pub(crate) fn apply(proxy: &Proxy, wire: Wire) {
+    match wire {
+        Wire::Cut => proxy.cut(),
+        Wire::Slow(ms) => proxy.slow(Duration::from_millis(ms.into())),
+        Wire::DeafServer => proxy.deafen_server(),
+        Wire::Swallow => proxy.swallow(),
+        Wire::Short(bytes) => proxy.shorten(bytes.into()),
+        Wire::DeafClient | Wire::LoseReplies => proxy.deafen_clients(),
+    }
+}
+
+pub(crate) fn heal(proxy: &Proxy, wire: Wire) {
+    if wire == Wire::LoseReplies {
+        proxy.cut();
+    }
+    proxy.resume();
+}
