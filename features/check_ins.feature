@@ -18,6 +18,11 @@ Feature: Check-ins
       And Sora scans the code of seat 3 of Mina again
       Then Sora is refused because somebody has entered with the code before
 
+    Scenario: The response of a scan is lost on its way to the gate
+      When Sora repeats a scan of seat 3 of Mina whose response was lost
+      And Sora scans the code of seat 3 of Mina again
+      Then Sora is refused because somebody has entered with the code before
+
     Scenario: A code that nobody has sold
       When Sora scans a code that somebody has made up
       Then Sora is refused because it is no ticket of the match

@@ -1,13 +1,22 @@
 -- Checks in the holder of a sold seat, once.
 -- KEYS[1]  HASH  meta   KEYS[2]  HASH  seats   KEYS[3]  HASH  claims   KEYS[4]  HASH  check-ins
 -- KEYS[5]  HASH  partition   KEYS[6]  STREAM  journal
+-- KEYS[7..9]  HASH  ring of answers under an Idempotency-Key
 -- ARGV[1]  match   ARGV[2]  seat   ARGV[3]  reservation
--- ARGV[4]  JSON of the entry of the audit trail
--- Replies: not_loaded archived not_sold again checked_in
+-- ARGV[4]  JSON of the entry of the audit trail   ARGV[5]  operation   ARGV[6]  fingerprint
+-- Replies: not_loaded exists_different checked_in_before archived not_sold again checked_in
 -- Emits: journal: trail
 -- Cost: O(claims in the field of the buyer)
 local clock, status = clock_read(KEYS[5]), redis.call('HGET', KEYS[1], 'status')
 if not clock.layout or not status then return { 'not_loaded' } end
+local now = clock_now(clock)
+local ring = operation_ring({ KEYS[7], KEYS[8], KEYS[9] }, now)
+local answer = operation_replay(operation_find(ring, ARGV[5]), ARGV[6])
+if answer == 'exists_different' then return { 'exists_different' } end
+-- The reservation and the time. An earlier buyer of the seat may have been there, too.
+local before = redis.call('HGET', KEYS[4], ARGV[2]) or ''
+local is_inside = before:sub(1, ID_LAST) == ARGV[3]
+if answer and is_inside then return { 'checked_in_before', answer:match('^(%d+) (.*)$') } end
 if status == MATCH.ARCHIVED then return { 'archived' } end
 local seat = redis.call('HGET', KEYS[2], ARGV[2]) or ''
 local field, claim = seat:sub(2), nil
@@ -23,11 +32,12 @@ end
 local stays = claim.state == CLAIM.CONFIRMED
   or claim.state == CLAIM.REFUNDING and not seat_set(money_of(claim).part_seats)[ARGV[2]]
 if not stays then return { 'not_sold' } end
--- The reservation and the time. An earlier buyer of the seat may have been there, too.
-local before = redis.call('HGET', KEYS[4], ARGV[2]) or ''
-if before:sub(1, ID_LAST) == ARGV[3] then return { 'again', before:sub(ID_LAST + 2) } end
-local now = string.format('%.0f', clock_now(clock))
+if is_inside then return { 'again', before:sub(ID_LAST + 2) } end
+local at, bill = string.format('%.0f', now), claim.bill or ''
 -- all checked: write
-redis.call('HSET', KEYS[4], ARGV[2], ARGV[3] .. ' ' .. now)
+redis.call('HSET', KEYS[4], ARGV[2], ARGV[3] .. ' ' .. at)
 trail_add(KEYS[6], ARGV[4])
-return { 'checked_in', now, claim.bill or '' }
+if ARGV[5] ~= '' then
+  operation_store(ring, { ARGV[5], ARGV[6] .. ' ' .. at .. ' ' .. bill }, 2)
+end
+return { 'checked_in', at, bill }

@@ -11,8 +11,16 @@ pub const KEY: &str = "Idempotency-Key";
 pub const REPLAYED: &str = "Idempotency-Replayed";
 
 /// The operations whose successes say that they are repeated.
-pub const MARKED: [&str; 7] =
-    ["signUp", "hold", "reserve", "requestPayment", "createSite", "createMatch", "admitNow"];
+pub const MARKED: [&str; 8] = [
+    "signUp",
+    "hold",
+    "reserve",
+    "requestPayment",
+    "createSite",
+    "createMatch",
+    "admitNow",
+    "checkIn",
+];
 
 /// The other operations under a key. They make nothing with an id of its own, by which a repeated
 /// call would know what an earlier one has made.
@@ -49,7 +57,6 @@ pub const WITHOUT_KEY: &[(&str, &str)] = &[
     ("closeSale", "A repeated call is 409 `MATCH_NOT_OPEN`."),
     ("blockSeats", "Seats that are blocked already stay so, and the response is the same."),
     ("unblockSeats", "The response is the same until somebody wants one of the seats."),
-    ("checkIn", "A repeated call is 409 `CHECKED_IN_BEFORE` with the time of the first."),
 ];
 
 /// The key of a call, if there is one: 1 to 255 visible ASCII characters.

@@ -267,6 +267,7 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     trail_add: lua!(freeing "lib/trail.lua", "trail_add.lua"),
     check_in: lua!(
         "lib/clock.lua",
+        "lib/operation.lua",
         "lib/text.lua",
         "lib/states.lua",
         "lib/record.lua",

@@ -66,6 +66,31 @@ async fn a_sold_seat_is_entered_once() {
     sale.finish().await;
 }
 
+/// A gate whose radio is bad repeats a scan under its key. Another scan of the ticket is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scan_that_is_repeated_under_its_key_gets_the_response_of_the_first() {
+    let sale = Sale::with(|_| {}).start().await;
+    let gate = sale.node.admin().await;
+    let here = sale.fixture.id.clone();
+    let codes = codes(&sale.fan, &sale.sold(&[1, 2]).await).await;
+    let path = format!("/api/admin/matches/{here}/check-ins");
+    let keyed = async |code: &str| gate.post_with_key(&path, &json!({"code": code}), "scan").await;
+    let first = keyed(&codes[0]).await;
+    assert!(first.headers.get("idempotency-replayed").is_none());
+    let again = keyed(&codes[0]).await;
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.expect(200), first.expect(200));
+    keyed(&codes[1]).await.refused(422, "IDEMPOTENCY_KEY_REUSED");
+    scan(&gate, &here, &codes[0]).await.refused(409, "CHECKED_IN_BEFORE");
+    let other = gate.post_with_key(&path, &json!({"code": codes[0]}), "other-scan").await;
+    other.refused(409, "CHECKED_IN_BEFORE");
+    let path = format!("/api/admin/audit?act=CHECKED_IN&target=match/{here}");
+    let entries = async || gate.get(&path).await.expect(200)["entries"].as_array().unwrap().len();
+    eventually("it is in the trail", || async { (entries().await > 0).then_some(()) }).await;
+    assert_eq!(entries().await, 1, "a repeated scan is no other one");
+    sale.finish().await;
+}
+
 /// Somebody who is inside gets no money back, and a seat that was given back lets nobody in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_enters_with_a_seat_and_gives_it_back() {

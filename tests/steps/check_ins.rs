@@ -33,6 +33,16 @@ async fn scan_again(world: &mut World, name: String, seat: u64, owner: String) {
     world.note(&name, answer);
 }
 
+#[when(expr = "{word} repeats a scan of seat {int} of {word} whose response was lost")]
+async fn repeat_scan(world: &mut World, name: String, seat: u64, owner: String) {
+    let body = json!({"code": code(world, &owner, seat).await});
+    let path = format!("/api/admin/matches/{}/check-ins", world.fixture().id);
+    let gate = world.client(&name);
+    let lost = gate.post_with_key(&path, &body, "a-scan").await.expect(200);
+    let entered = gate.post_with_key(&path, &body, "a-scan").await.expect(200);
+    assert_eq!(entered, lost, "the gate opens");
+}
+
 #[when(expr = "{word} scans a code that somebody has made up")]
 async fn scan_made_up(world: &mut World, name: String) {
     let answer = scan(world, &name, "GST1.AaIfJMdpcAGXYSjKWa-sjw.3.AAAAAAAAAAAAAAAAAAAAAA").await;
