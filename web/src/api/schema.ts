@@ -240,8 +240,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Checks in the holder of a sold seat, once. A call that is repeated because its response
-         *     was lost is 409 `CHECKED_IN_BEFORE` with the time of the first.
+         * Checks in the holder of a sold seat, once. A gate makes an `Idempotency-Key` for each scan,
+         *     never from the code, and repeats a call whose response was lost: it gets the response of the
+         *     first. Another scan of the same code is 409 `CHECKED_IN_BEFORE` with the time of the first.
          * @description For `ADMIN`, `ORGANISER`, `BOX_OFFICE`.
          *
          *     An API key needs the scope `CHECK_IN`.
@@ -6206,7 +6207,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Not needed, and not used. A repeated call is 409 `CHECKED_IN_BEFORE` with the time of the first. */
+                /** @description The same key and body give the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -6223,6 +6224,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "x-request-id": components["headers"]["x-request-id"];
@@ -6293,11 +6295,13 @@ export interface operations {
             /**
              * @description - `NOT_CONFIRMED`: The seat of the code was given back, or is being given back.
              *     - `CHECKED_IN_BEFORE`: Somebody has entered with this code at `checkedInAt`.
+             *     - `IDEMPOTENCY_KEY_IN_USE`: The first call with this `Idempotency-Key` has no response yet.
              */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -6331,6 +6335,18 @@ export interface operations {
             };
             /** @description - `UNSUPPORTED_MEDIA_TYPE`: The body is not `application/json`. */
             415: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `IDEMPOTENCY_KEY_REUSED`: The `Idempotency-Key` was used with another body. */
+            422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
