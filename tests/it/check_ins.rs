@@ -4,6 +4,7 @@ use crate::support::client::{Answer, Client};
 use crate::support::node::eventually;
 use crate::support::sale::{Sale, path_of};
 use fred::prelude::*;
+use grandstand::redis::keys::MatchKeys;
 use serde_json::{Value, json};
 
 /// The code of each seat of a reservation, as its buyer sees them.
@@ -88,6 +89,12 @@ async fn a_scan_that_is_repeated_under_its_key_gets_the_response_of_the_first() 
     let entries = async || gate.get(&path).await.expect(200)["entries"].as_array().unwrap().len();
     eventually("it is in the trail", || async { (entries().await > 0).then_some(()) }).await;
     assert_eq!(entries().await, 1, "a repeated scan is no other one");
+    // Redis has lost that somebody is inside, but not the reply.
+    let check_ins = MatchKeys(here.parse().unwrap()).check_ins();
+    let _: u32 = sale.node.raw().await.hdel(&check_ins, "1").await.unwrap();
+    let second = keyed(&codes[0]).await;
+    assert!(second.headers.get("idempotency-replayed").is_none());
+    scan(&gate, &here, &codes[0]).await.refused(409, "CHECKED_IN_BEFORE");
     sale.finish().await;
 }
 

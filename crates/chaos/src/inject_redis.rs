@@ -42,9 +42,8 @@ pub(crate) async fn begin(
             }
         }
         Fault::Failover => {
-            if let Servers::Sentinel(sentinel) = servers {
-                sentinel.failover().await;
-            }
+            let old = servers.sentinel()?.order_failover().await;
+            servers.wait_for_another_master(old).await;
         }
         Fault::FailoverWithLoss => return servers.cut_replicas(partition).await.map(Some),
         _ => {

@@ -146,6 +146,13 @@ impl PrivateSentinel {
 
     /// Makes another server the master while the old one lives; the new one.
     pub async fn failover(&self) -> usize {
+        let old = self.order_failover().await;
+        self.wait_for_another_master(old).await
+    }
+
+    /// Orders the Sentinels to make another server the master; the old one. They give up when the
+    /// replica that they have chosen does not reply.
+    pub async fn order_failover(&self) -> usize {
         let old = self.master().await;
         let command = ["SENTINEL", "FAILOVER", SERVICE];
         // A Sentinel refuses until it knows a replica that has all data, which may take a while
@@ -154,7 +161,7 @@ impl PrivateSentinel {
             ask(self.sentinels[0].port(), &command).await.ok()
         })
         .await;
-        self.wait_for_another_master(old).await
+        old
     }
 
     /// From now on the replicas get nothing, so that what the master writes is lost with it. A
