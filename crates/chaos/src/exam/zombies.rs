@@ -61,8 +61,8 @@ pub(super) async fn two_loads(hall: &Hall, world: &World) -> Verdict {
     Ok(())
 }
 
-/// While a worker loads a partition, nobody is told that a reservation is not there. When a failover loses
-/// the sale again before the partition is opened, the load begins again.
+/// While a worker loads a partition, nobody is told that a reservation is not there. When a
+/// failover loses the sale again before the partition is opened, the load begins again.
 pub(super) async fn torn_load(hall: &Hall, world: &World) -> Verdict {
     let (fan, id) = (hall.fan(16), hall.on_sale(json!({})).await?);
     let sold = bought(hall, fan, &id, 1).await?;
