@@ -97,20 +97,22 @@ pub(crate) async fn one_by_one(
             let (fault, to) = (fault.clone(), sale.history.now());
             anyhow::Ok(Happened { fault, from, to, partitions, kept })
         };
-        if replaced {
-            all.push(ending.await?);
-        } else if fault.is_alone() {
+        let pace;
+        if fault.is_alone() {
             all.push(ending.await?);
             back = sale.history.now(); // somebody has run `grandstand restore` until now
             purchase = first_purchase(sale, &attempts, back).await;
+            pace = pace_is_back(sale, back, before).await;
         } else {
             // The end of a fault may wait for replicas, and people do not.
-            let buying = first_purchase(sale, &attempts, back);
-            let (ended, bought) = tokio::join!(ending, buying);
+            let buying = async {
+                if replaced { purchase } else { first_purchase(sale, &attempts, back).await }
+            };
+            let steady = pace_is_back(sale, back, before);
+            let (ended, bought, steady) = tokio::join!(ending, buying, steady);
             all.push(ended?);
-            purchase = bought;
+            (purchase, pace) = (bought, steady);
         }
-        let pace = pace_is_back(sale, back, before).await;
         let purchase_max = fault.purchase_max(schedule.servers);
         recovered.push(Recovered { fault: name, purchase, purchase_max, pace, load });
     }

@@ -78,7 +78,9 @@ pub(crate) async fn inject(
         };
         let word = if begins { "begins" } else { "ends" };
         done.with_context(|| format!("the fault `{}` {word}", step.fault.name()))?;
-        if step.fault.is_alone() {
+        // Its end may wait for a failover, and meanwhile nothing else begins or ends.
+        let waits = !begins && step.fault.ground() == Some(Ground::Redis);
+        if waits || step.fault.is_alone() {
             shift = shift.max(sale.history.now().saturating_sub(at));
         }
     }

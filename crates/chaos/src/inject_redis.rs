@@ -106,8 +106,9 @@ pub(crate) async fn end(
     Ok(keeps)
 }
 
-/// Ends a fault of a machine. Then it waits until a failover is over; whether the server has kept
-/// its place and all that it had confirmed. `always`: it writes to its disk before it replies.
+/// Ends a fault of a machine; nothing for other faults. When a server was started again, it waits
+/// until a failover is over; whether the server has kept its place and all that it had confirmed.
+/// `always`: it writes to its disk before it replies.
 async fn machine_heals(
     servers: &mut Servers,
     server: usize,
@@ -125,15 +126,14 @@ async fn machine_heals(
             false
         }
         Fault::RedisDiskFull => !machine.free_disk(redis).await || always,
-        Fault::RedisDiskSlow(_) => {
-            machine.slow_disk(0);
-            return Ok(true);
-        }
-        Fault::RedisClock(_) => {
-            machine.set_clock(0);
+        other => {
+            match other {
+                Fault::RedisDiskSlow(_) => machine.slow_disk(0),
+                Fault::RedisClock(_) => machine.set_clock(0),
+                _ => {}
+            }
             return Ok(false);
         }
-        _ => return Ok(false),
     };
     Ok(stays(servers, server, Role::Master).await && keeps)
 }

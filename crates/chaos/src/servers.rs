@@ -42,7 +42,8 @@ impl Servers {
         let front = |servers| Front::start(servers, PROCESSES.len());
         let megabytes = if schedule.soak_s > 0 { LARGE_DISK_MB } else { DISK_MB };
         let fsync = if schedule.always { Fsync::Always } else { Fsync::EverySecond };
-        // A soak has no faults, and the file of Redis on a machine only grows.
+        // A soak has no faults, and the files on machines only grow, once for each server. Without
+        // machines these servers leave the disk to the system.
         let with_machines = |servers| if schedule.soak_s > 0 { 0 } else { servers };
         let machines =
             |servers| (0..with_machines(servers)).map(|_| Machine::new(megabytes, fsync)).collect();

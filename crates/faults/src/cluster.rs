@@ -239,16 +239,21 @@ impl PrivateCluster {
 
     /// Waits until all servers that are alive say that all slots are served.
     pub async fn wait_until_well(&self) {
-        self.eventually_all(|text| {
-            text.contains("cluster_state:ok") && text.contains("cluster_slots_ok:16384")
-        })
-        .await;
+        self.eventually_all(is_well).await;
     }
 
-    /// Whether all replicas follow their masters.
+    /// Whether there are as many masters as at the beginning, no server thinks that one of them
+    /// fails, and all replicas follow them.
     pub async fn is_settled(&self) -> bool {
+        for server in &self.servers {
+            let info = ask(server.port(), &["CLUSTER", "INFO"]).await;
+            if !info.is_ok_and(|info| is_well(&info.text())) {
+                return false;
+            }
+        }
         let roles = join_all(self.servers.iter().map(|server| role(server.port()))).await;
-        !roles.contains(&Role::Lost)
+        let masters = roles.iter().filter(|role| **role == Role::Master).count();
+        masters == self.masters && !roles.contains(&Role::Lost)
     }
 
     /// Ends all servers. By a kill, because a replica that has just got a new copy refuses to end.
@@ -306,6 +311,11 @@ fn extras(announced: Vec<String>) -> RedisExtras {
     let arguments = arguments.concat().into_iter().map(str::to_owned).chain(announced).collect();
     let kind = RedisKind::ClusterServer;
     RedisExtras { kind, arguments, ..RedisExtras::default() }
+}
+
+/// Whether a server says in CLUSTER INFO that all slots are served.
+fn is_well(info: &str) -> bool {
+    info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384")
 }
 
 /// Whether a line of CLUSTER NODES is a master that has the slot. Behind the eighth word come

@@ -41,8 +41,8 @@ impl Disk {
         ]
     }
 
-    /// What makes a private Redis use this disk. Redis does not write its file from the start
-    /// again, because only appended files can be cut.
+    /// What makes a private Redis use this disk. Redis does not write its file from the start by
+    /// itself, because only appended files can be cut.
     pub fn extras(&self) -> RedisExtras {
         let environment = self.environment();
         let arguments = vec!["--auto-aof-rewrite-percentage".to_owned(), "0".to_owned()];

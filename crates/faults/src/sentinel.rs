@@ -150,8 +150,8 @@ impl PrivateSentinel {
         self.wait_for_another_master(old).await
     }
 
-    /// Orders the Sentinels to make another server the master; the old one. They give up when the
-    /// replica that they have chosen does not reply.
+    /// Orders the Sentinels to make another server the master; returns the old one. They give up
+    /// when the replica that they have chosen does not reply.
     pub async fn order_failover(&self) -> usize {
         let old = self.master().await;
         let command = ["SENTINEL", "FAILOVER", SERVICE];

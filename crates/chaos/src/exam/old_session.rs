@@ -35,9 +35,11 @@ pub(super) async fn old_session(hall: &Hall, world: &World) -> Verdict {
     in_postgres(world, &email).await?;
 
     let fields: Vec<&str> = kept.iter().map(String::as_str).collect();
-    partition.ask("HSET", &sessions, &fields).await?;
-    partition.ask("HSET", "accounts", &[&email, &before]).await?;
+    let sessions = partition.ask("HSET", &sessions, &fields).await;
+    let account = partition.ask("HSET", "accounts", &[&email, &before]).await;
+    // In any case, so that Redis has the new password again.
     partition.ask("HDEL", "partition", &["layout"]).await?;
+    sessions.and(account)?;
     eventually("the partition is loaded", async || {
         let layout = partition.ask("HGET", "partition", &["layout"]).await?.text();
         Ok((!layout.is_empty()).then_some(()))

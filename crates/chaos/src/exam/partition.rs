@@ -83,6 +83,12 @@ impl Partition {
         }
     }
 
+    /// Redis forgets that a seat was sold.
+    pub(super) async fn forget_sale(&self, id: &str, reservation: &str, seat: &str) -> Verdict {
+        self.remove(&self.record(reservation).await?).await?;
+        self.ask("HDEL", &format!("m:{}:seats", short(id)), &[seat]).await.map(drop)
+    }
+
     /// Deletes the newest entry of the journal that is about this reservation.
     pub(super) async fn lose_entry(&self, reservation: &str) -> Verdict {
         let newest = self.ask("XREVRANGE", "journal", &["+", "-", "COUNT", NEWEST]).await?;

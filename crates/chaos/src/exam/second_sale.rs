@@ -4,7 +4,6 @@
 use super::fan::{FIRST, ROOMY, SECOND, Verdict, check, id_of};
 use super::hall::Hall;
 use super::partition::Partition;
-use crate::fixture::short;
 use crate::world::World;
 use serde_json::json;
 
@@ -16,10 +15,7 @@ pub(super) async fn second_sale(hall: &Hall, world: &World) -> Verdict {
     let (first, second) = (hall.fan(2), hall.fan(3));
     let hold = first.take(ROOMY, &id, &[SEAT]).await.expect(201)?;
     let sold = hall.buy(first, ROOMY, &id, &hold).await?;
-    let record = partition.record(id_of(&sold)).await?;
-    partition.remove(&record).await?;
-    let seats = format!("m:{}:seats", short(&id));
-    partition.ask("HDEL", &seats, &[&SEAT.to_string()]).await?;
+    partition.forget_sale(&id, id_of(&sold), &SEAT.to_string()).await?;
 
     let hold = second.take(ROOMY, &id, &[SEAT]).await.expect(201)?;
     let wanted = second.reserve(ROOMY, &id, &hold).await.expect(201)?;

@@ -6,7 +6,6 @@ use super::hall::Hall;
 use super::partition::Partition;
 use super::sleeper::stopped;
 use super::unattended::Pause;
-use crate::fixture::short;
 use crate::process::Supervised;
 use crate::world::World;
 use reqwest::Method;
@@ -17,8 +16,6 @@ use std::time::{Duration, Instant};
 const TRY_PAUSE: Duration = Duration::from_millis(10);
 /// Workers that disagree about a partition load it again within this time.
 const DISAGREE_PAUSE: Duration = Duration::from_secs(3);
-/// In ms: longer than a worker sleeps here.
-const LEASE_MS: &str = "5000";
 
 /// One more worker, which stops at a place of the code.
 fn worker(world: &World, place: &str) -> Verdict<Supervised> {
@@ -78,19 +75,16 @@ pub(super) async fn torn_load(hall: &Hall, world: &World) -> Verdict {
     };
     writes.end().await;
     told?;
+    // It was for a load, and lasts for a while.
+    partition.ask("DEL", "lease", &[]).await?;
     let opens = worker(world, "load.open")?;
     let told = async {
         stopped(&opens).await?;
-        // The worker goes on as the owner.
-        partition.ask("PEXPIRE", "lease", &[LEASE_MS]).await?;
-        let record = partition.record(id_of(&sold)).await?;
-        partition.remove(&record).await?;
-        partition.ask("HDEL", &format!("m:{}:seats", short(&id)), &["1"]).await?;
+        partition.forget_sale(&id, id_of(&sold), "1").await?;
         let steps = partition.ask("HGET", "partition", &["load_steps"]).await?.text();
         let before = steps.parse::<u64>().unwrap_or(1).saturating_sub(1).to_string();
         partition.ask("HSET", "partition", &["load_steps", &before]).await?;
         opens.thaw();
-        hall.wait(&id, &[1], "OCCUPIED").await?;
         hall.fan(17).take(ROOMY, &id, &[1]).await.refused("SEAT_TAKEN")
     }
     .await;
@@ -101,7 +95,7 @@ pub(super) async fn torn_load(hall: &Hall, world: &World) -> Verdict {
     Ok(())
 }
 
-/// Redis has neither of both at this moment, and PostgreSQL has only the sale.
+/// Redis has neither of them at this moment, and PostgreSQL has only the sale.
 async fn asked_during_a_load(fan: &Fan, reservations: [&Value; 2]) -> Verdict {
     for reservation in reservations {
         let path = format!("/api/reservations/{}", id_of(reservation));
