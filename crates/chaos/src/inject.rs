@@ -27,8 +27,6 @@ pub(crate) struct Going {
     crowds: Vec<AbortOnDropHandle<()>>,
     /// The leases before a worker was killed.
     leases: Leases,
-    /// Each Redis writes to its disk before it replies.
-    always: bool,
 }
 
 /// A fault and the times when it really began and ended: a busy machine is late.
@@ -117,7 +115,7 @@ pub(crate) async fn begin(
     schedule: &Schedule,
     fault: &Fault,
 ) -> Result<Going> {
-    let mut going = Going { always: schedule.always, ..Going::default() };
+    let mut going = Going::default();
     match fault {
         Fault::Kill(process) => {
             if matches!(process, Process::Worker(_)) {
@@ -218,7 +216,7 @@ pub(crate) async fn end(world: &mut World, step: &Step, going: Going) -> Result<
         }
         // Only the end of a fault of Redis waits for the cluster.
         fault if fault.ground() == Some(Ground::Redis) => {
-            return inject_redis::end(world, fault, going.server, going.always).await;
+            return inject_redis::end(world, fault, going.server).await;
         }
         _ => {}
     }

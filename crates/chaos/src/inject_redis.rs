@@ -72,12 +72,7 @@ async fn machine_fails(redis: &mut PrivateRedis, machine: &Machine, fault: &Faul
 }
 
 /// Ends a fault of Redis; whether it has surely forgotten nothing.
-pub(crate) async fn end(
-    world: &mut World,
-    fault: &Fault,
-    server: Option<usize>,
-    always: bool,
-) -> Result<bool> {
+pub(crate) async fn end(world: &mut World, fault: &Fault, server: Option<usize>) -> Result<bool> {
     let (servers, mut keeps) = (&mut world.servers, false);
     match fault {
         Fault::KillRedis => servers.restart(server.unwrap_or(0)).await?,
@@ -98,7 +93,7 @@ pub(crate) async fn end(
         Fault::FailoverWithLoss => {
             servers.replace_by_old(server.context("there is no master")?).await?;
         }
-        _ => keeps = machine_heals(servers, server.unwrap_or(0), fault, always).await?,
+        _ => keeps = machine_heals(servers, server.unwrap_or(0), fault).await?,
     }
     if let Servers::Cluster(cluster) = servers {
         cluster.wait_until_well().await;
@@ -106,26 +101,16 @@ pub(crate) async fn end(
     Ok(keeps)
 }
 
-/// Ends a fault of a machine; nothing for other faults. When a server was started again, it waits
-/// until a failover is over; whether the server has kept its place and all that it had confirmed.
-/// `always`: it writes to its disk before it replies.
-async fn machine_heals(
-    servers: &mut Servers,
-    server: usize,
-    fault: &Fault,
-    always: bool,
-) -> Result<bool> {
+/// Ends a fault of a machine; nothing for other faults. When a server was away, it waits until a
+/// failover is over; whether a server that stands alone has kept all that it had confirmed.
+async fn machine_heals(servers: &mut Servers, server: usize, fault: &Fault) -> Result<bool> {
     let (redis, machine) = servers.on_machine(server);
     let keeps = match fault {
-        Fault::RedisLosesPower => {
-            redis.restart().await?;
-            always
-        }
-        Fault::RedisLosesDisk => {
+        Fault::RedisLosesPower | Fault::RedisLosesDisk => {
             redis.restart().await?;
             false
         }
-        Fault::RedisDiskFull => !machine.free_disk(redis).await || always,
+        Fault::RedisDiskFull => !machine.free_disk(redis).await,
         other => {
             match other {
                 Fault::RedisDiskSlow(_) => machine.slow_disk(0),
@@ -135,7 +120,9 @@ async fn machine_heals(
             return Ok(false);
         }
     };
-    Ok(stays(servers, server, Role::Master).await && keeps)
+    // Sentinels and a cluster may take a master for dead that is back, a moment later.
+    let _ = servers.wait_until_settled().await;
+    Ok(keeps && matches!(servers, Servers::Single(_)))
 }
 
 /// Ends a fault of the connections to a server, and waits until a failover is over; whether a
@@ -147,10 +134,6 @@ pub(crate) async fn connect_again(
     wire: Wire,
 ) -> Result<bool> {
     servers.proxies_of(server).iter().for_each(|proxy| heal(proxy, wire));
-    Ok(stays(servers, server, role).await)
-}
-
-/// Waits until no failover is under way; whether a server has this role.
-async fn stays(servers: &Servers, server: usize, role: Role) -> bool {
-    servers.wait_until_settled().await && servers.role_of(server).await == role
+    let settled = servers.wait_until_settled().await;
+    Ok(settled && servers.role_of(server).await == role)
 }
