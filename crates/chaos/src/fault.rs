@@ -188,10 +188,10 @@ impl Fault {
     /// Redis may forget what it has confirmed: holds, and the last changes of the maps. A clock
     /// that jumps may end a hold up to 10 s too early, and a hold of the breaker has only 4.
     /// Replicas are behind their masters, so a failover may forget. A single Redis that writes to
-    /// the disk before it replies forgets nothing when it loses power, and neither does one that went
-    /// on when its disk was full (`Happened::kept`). Any trouble of the connections to a master may
-    /// let the Sentinels choose another one, while people get replies of the old one. A cluster does
-    /// not notice it.
+    /// the disk before it replies forgets nothing when it loses power, and neither does one that
+    /// went on when its disk was full (`Happened::kept`). Any trouble of the connections to a
+    /// master may let the Sentinels choose another one, while people get replies of the old one. A
+    /// cluster does not notice it.
     pub(crate) fn redis_forgets(&self, servers: Kind, always: bool) -> bool {
         match self {
             Self::RedisLosesPower | Self::RedisDiskFull => servers != Kind::Single || !always,
