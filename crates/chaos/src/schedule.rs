@@ -62,6 +62,7 @@ pub(crate) struct Schedule {
     pub(crate) seed: u64,
     pub(crate) servers: Kind,
     /// Whether each Redis writes to its disk before it replies. Otherwise it does so once a second.
+    /// In a run without faults, only a server that stands alone.
     pub(crate) always: bool,
     /// Each fault begins when the last one is over, and its recovery is measured.
     #[serde(default)]

@@ -4,6 +4,7 @@ use crate::fault::Wire;
 use grandstand_faults::proxy::Proxy;
 use std::time::Duration;
 
+/// Begins a fault.
 pub(crate) fn apply(proxy: &Proxy, wire: Wire) {
     match wire {
         Wire::Cut => proxy.cut(),
@@ -15,6 +16,7 @@ pub(crate) fn apply(proxy: &Proxy, wire: Wire) {
     }
 }
 
+/// Ends a fault. Lost replies never come, so their connections are closed.
 pub(crate) fn heal(proxy: &Proxy, wire: Wire) {
     if wire == Wire::LoseReplies {
         proxy.cut();
